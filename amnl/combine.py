@@ -1,0 +1,67 @@
+"""The convex combination of two losses, and the source's sweep over its weight. NumPy only."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+# The source's worked example (chapter 15.1), in units it does not state.
+LAMBDAS = tuple(round(0.1 * k, 2) for k in range(1, 10))
+LOSS_RUL = {"FD001": 0.85, "FD002": 1.95, "FD003": 0.92, "FD004": 2.10}
+LOSS_HS = dict.fromkeys(LOSS_RUL, 1.10)
+
+
+class Sweep(TypedDict):
+    """Combined loss at each λ, and the λ with the smallest, for each dataset."""
+
+    sweep: dict[str, list[float]]
+    best: dict[str, float]
+
+
+def combine_losses(loss_rul: float, loss_hs: float, lam: float) -> float:
+    """`lam · loss_rul + (1 - lam) · loss_hs`.
+
+    Raises `ValueError` when `lam` is outside [0, 1] or NaN. Source: chapter 15.1.
+    """
+    if not 0.0 <= lam <= 1.0:
+        raise ValueError(f"lam must lie in [0, 1], got {lam}")
+    return float(lam * loss_rul + (1.0 - lam) * loss_hs)
+
+
+def simulate_sweep(
+    loss_rul_per_dataset: Mapping[str, float],
+    loss_hs_per_dataset: Mapping[str, float],
+    lambdas: Sequence[float],
+) -> Sweep:
+    """The combined loss of each dataset at each λ, and the λ that makes it smallest.
+
+    The losses are fixed numbers: nothing is trained. Ties go to the first λ. Raises `KeyError` that
+    names a dataset missing from `loss_hs_per_dataset`, and `ValueError` for a λ outside [0, 1], an
+    empty `lambdas`, or a loss that is not finite. Source: chapter 15.1.
+    """
+    if len(lambdas) == 0:
+        raise ValueError("lambdas is empty: a sweep needs at least one λ")
+    sweep: dict[str, list[float]] = {}
+    best: dict[str, float] = {}
+    for name, loss_rul in loss_rul_per_dataset.items():
+        if name not in loss_hs_per_dataset:
+            raise KeyError(f"dataset {name!r} has a RUL loss but no health loss")
+        if not (math.isfinite(loss_rul) and math.isfinite(loss_hs_per_dataset[name])):
+            raise ValueError(
+                f"dataset {name!r} has losses {loss_rul} and {loss_hs_per_dataset[name]}; "
+                "the smallest of a row that is not finite means nothing"
+            )
+        losses = [combine_losses(loss_rul, loss_hs_per_dataset[name], lam) for lam in lambdas]
+        sweep[name] = losses
+        best[name] = float(lambdas[losses.index(min(losses))])
+    return {"sweep": sweep, "best": best}
+
+
+def format_sweep(result: Sweep, lambdas: Sequence[float]) -> str:
+    """The sweep as a text table: one row a λ, three decimals, and each dataset's argmin below."""
+    names = list(result["sweep"])
+    rows = ["    λ | " + " | ".join(f"{name:>6s}" for name in names)]
+    for k, lam in enumerate(lambdas):
+        cells = (f"{result['sweep'][name][k]:6.3f}" for name in names)
+        rows.append(f"{lam:5.2f} | " + " | ".join(cells))
+    rows.append(" best | " + " | ".join(f"{result['best'][name]:6.2f}" for name in names))
+    return "\n".join(rows)

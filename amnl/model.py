@@ -1,0 +1,166 @@
+"""The dual-task network: one trunk, a RUL head and a health head, in two sizes.
+
+After the source's chapter 15 section 1 and its printed layer sizes. `paper` is its size (3,497,220
+parameters); `compact` is the same family at about 40 thousand, which two CPU cores can sweep.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amnl.cmapss import FEATURES, HEALTH_STATES, MAX_RUL
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Layer widths and dropout rates.
+
+    conv            channels of the convolutions (kernel 3)
+    hidden, layers  LSTM units a direction, and stacked LSTM layers
+    heads           attention heads over 2 × hidden features
+    funnel          widths from 2 × hidden down to the shared features
+    rul, health     hidden widths of the two heads
+    """
+
+    conv: tuple[int, ...]
+    hidden: int
+    layers: int
+    heads: int
+    funnel: tuple[int, ...]
+    rul: tuple[int, ...]
+    health: tuple[int, ...]
+    conv_dropout: float = 0.15
+    lstm_dropout: float = 0.3
+    attention_dropout: float = 0.1
+    funnel_dropout: float = 0.15
+
+
+PRESETS = {
+    "paper": ModelConfig((64, 128, 64), 256, 2, 8, (256, 64, 32), (64, 32, 16), (32, 16)),
+    "compact": ModelConfig((32, 32), 32, 1, 4, (32,), (16,), (16,)),
+}
+
+
+def _linears(widths: Sequence[int], dropout: float = 0.0, *, last: bool = False) -> nn.Sequential:
+    """Linear layers with ReLU and dropout between them; `last` leaves the last one bare."""
+    layers: list[nn.Module] = []
+    pairs = list(pairwise(widths))
+    for i, (inputs, outputs) in enumerate(pairs):
+        layers.append(nn.Linear(inputs, outputs))
+        if not (last and i == len(pairs) - 1):
+            layers.append(nn.ReLU())
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
+
+
+class LastQueryAttention(nn.Module):
+    """Multi-head self-attention, computed for the last cycle alone.
+
+    Same parameters and same result as `nn.MultiheadAttention(...)` at the last position. With one
+    query there is no need to project 30 keys and values: fold the key projection into the query,
+    average the inputs, project the average. A key bias cannot change a softmax, so it is not used.
+    """
+
+    def __init__(self, features: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * features, features))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * features))
+        self.out_proj = nn.Linear(features, features)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, E) → (B, E)."""
+        batch, _, features = x.shape
+        size = features // self.heads
+        w_q, w_k, w_v = self.in_proj_weight.view(3, self.heads, size, features)
+        b_q, _, b_v = self.in_proj_bias.view(3, self.heads, size)
+        query = F.linear(x[:, -1], w_q.flatten(0, 1), b_q.flatten())
+        query = query.view(batch, self.heads, size).transpose(0, 1)  # (H, B, size)
+        folded = torch.bmm(query, w_k).transpose(0, 1)  # (B, H, E)
+        scores = torch.bmm(folded, x.transpose(1, 2)) * size**-0.5  # (B, H, T)
+        weights = F.dropout(scores.softmax(-1), self.dropout, self.training)
+        mean = torch.bmm(weights, x).transpose(0, 1)  # (H, B, E)
+        value = torch.bmm(mean, w_v.transpose(1, 2)).transpose(0, 1)  # (B, H, size)
+        value = value + weights.sum(-1, keepdim=True) * b_v  # dropout: weights need not sum to 1
+        out: Tensor = self.out_proj(value.reshape(batch, features))
+        return out
+
+
+class Trunk(nn.Module):
+    """What both tasks share: convolutions, bidirectional LSTM, attention, funnel."""
+
+    def __init__(self, config: ModelConfig, inputs: int = len(FEATURES)) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for c_in, c_out in pairwise((inputs, *config.conv)):
+            blocks += [
+                nn.Conv1d(c_in, c_out, kernel_size=3, padding=1, bias=False),
+                nn.BatchNorm1d(c_out),
+                nn.ReLU(),
+                nn.Dropout(config.conv_dropout),
+            ]
+        self.conv = nn.Sequential(*blocks)
+        self.lstm = nn.LSTM(
+            config.conv[-1],
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=config.lstm_dropout if config.layers > 1 else 0.0,
+        )
+        features = 2 * config.hidden
+        self.attention = LastQueryAttention(features, config.heads, config.attention_dropout)
+        self.norm = nn.LayerNorm(features)
+        self.funnel = _linears((features, *config.funnel), config.funnel_dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 30, 17) normalised windows → (B, shared features) at the last cycle."""
+        x = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        x, _ = self.lstm(x)
+        x = self.norm(x[:, -1] + self.attention(x))
+        out: Tensor = self.funnel(x)
+        return out
+
+
+class DualTaskModel(nn.Module):
+    """Trunk and two heads.
+
+    `forward((B, 30, 17))` returns the RUL in cycles, (B,), never negative, and the logits of the
+    three health states, (B, 3).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(config)
+        shared = config.funnel[-1]
+        self.rul_head = _linears((shared, *config.rul, 1))  # ends in a ReLU: no negative lives
+        # With the usual bias near 0 that ReLU is shut for every window in about half of the seeds,
+        # and no gradient can open it: the RUL would stay 0. Start in mid-range instead.
+        nn.init.constant_(self.rul_head[-2].bias, MAX_RUL / 2)  # type: ignore[arg-type]
+        self.health_head = _linears((shared, *config.health, len(HEALTH_STATES)), last=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shared = self.trunk(x)
+        return self.rul_head(shared).squeeze(-1), self.health_head(shared)
+
+
+def make_model(preset: str) -> DualTaskModel:
+    """Build a preset with fresh weights from torch's global generator.
+
+    Raises `ValueError` that lists the presets for an unknown one.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    return DualTaskModel(PRESETS[preset])
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

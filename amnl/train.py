@@ -1,0 +1,502 @@
+"""Training one cell: one subset, one seed, one combiner.
+
+The recipe is the source's (chapter 15.1), each part a named setting of `TrainConfig`. What differs
+from the source is the protocol: 20 % of the training engines validate, the epoch is chosen on them,
+and the test engines are scored beside, never consulted.
+"""
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from amnl import cmapss
+from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
+from amnl.combiners import Combiner, make_combiner
+from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_score, rmse
+from amnl.model import DualTaskModel, count_parameters, make_model
+
+Record = dict[str, Any]  # one epoch of the history
+_CHECKPOINT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run, besides the data and the machine.
+
+    rul_unit         cycles; the RUL error is divided by it before squaring. 1 is the source's
+                     cycles², 125 a unit target. λ has no meaning without it
+    sample_weighted  weigh RUL errors from 1 (healthy) to 2 (at failure)
+    ema              decay of the weight average used for evaluation; it starts as
+                     (1 + t)/(10 + t), so that it forgets the random start
+    stride           thin the training windows to every n-th
+    dtype            "float32", or "float64" where two machines must agree
+    """
+
+    subset: str = "FD001"
+    preset: str = "compact"
+    seed: int = 0
+    combiner: str = "fixed"
+    combiner_settings: dict[str, Any] = field(default_factory=dict)
+    rul_unit: float = 1.0
+    sample_weighted: bool = True
+    epochs: int = 40
+    batch_size: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup_epochs: int = 10
+    warmup_start: float = 0.1
+    plateau_factor: float = 0.5
+    plateau_patience: int = 30
+    min_lr: float = 5e-6
+    clip: float = 1.0
+    ema: float = 0.999
+    stride: int = 1
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        cmapss.check_subset(self.subset)
+        for name in ("epochs", "batch_size", "lr", "rul_unit", "clip", "stride"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
+        if self.dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on. The message names the step and the settings."""
+
+
+@dataclass
+class RunResult:
+    """One finished run.
+
+    config       the settings
+    metrics      one number each (cycles for RMSE): see `Trainer._metrics`
+    history      one record an epoch
+    predictions  per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles),
+                 `health_pred`, `health`
+    provenance   versions, hardware, threads, seconds, commit, data source
+    """
+
+    config: TrainConfig
+    metrics: dict[str, float]
+    history: list[Record]
+    predictions: dict[str, list[float]]
+    provenance: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "RunResult":
+        """The inverse of `to_dict`."""
+        return cls(**{**stored, "config": TrainConfig(**stored["config"])})
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON atomically."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RunResult":
+        """Read what `save` wrote."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def pick_device() -> torch.device:
+    """A GPU when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Batches:
+    """A `Windows` on a device; batches are gathered from the one array of rows, not stacked."""
+
+    def __init__(self, windows: Windows, device: torch.device, dtype: torch.dtype) -> None:
+        self.values = torch.as_tensor(windows.values, dtype=dtype, device=device)
+        self.last = torch.as_tensor(windows.last, device=device)
+        self.rul = torch.as_tensor(windows.rul, dtype=dtype, device=device)
+        self.health = torch.as_tensor(windows.health, device=device)
+        self.offsets = torch.arange(1 - WINDOW, 1, device=device)
+
+    def __len__(self) -> int:
+        return len(self.last)
+
+    def inputs(self, index: Tensor) -> Tensor:
+        """(B,) window numbers → (B, 30, 17)."""
+        rows = (self.last[index, None] + self.offsets).flatten()
+        return self.values.index_select(0, rows).view(len(index), WINDOW, -1)
+
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """One epoch of index batches. A last batch of one window is dropped: BatchNorm cannot."""
+        order = torch.randperm(len(self), generator=generator).to(self.last.device)
+        return (b for b in torch.split(order, batch_size) if len(b) > 1)
+
+
+class Trainer:
+    """Trains a model under a combiner and never asks which combiner it holds.
+
+    The seed fixes the initial weights and the batch order, for every combiner alike, so that runs
+    of one seed can be compared in pairs; `cmapss.load` splits the engines by the same seed.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Data,
+        *,
+        combiner: Combiner | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        """Raises `ValueError` for unknown presets and combiners, or data of another subset."""
+        if data.subset != config.subset:
+            raise ValueError(f"the settings say {config.subset}, the data are {data.subset}")
+        self.config, self.data = config, data
+        self.device = device or pick_device()
+        self.dtype = getattr(torch, config.dtype)
+        torch.manual_seed(config.seed)
+        self.model: DualTaskModel = make_model(config.preset).to(self.device, self.dtype)
+        self.mtl_loss = combiner or make_combiner(config.combiner, **config.combiner_settings)
+        self.mtl_loss.to(self.device)
+        self.shared_params = list(self.model.trunk.parameters())
+        self.average = AveragedModel(self.model, multi_avg_fn=self._average, use_buffers=True)
+        learned = [*self.model.parameters(), *self.mtl_loss.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            learned, lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        self.warmup = torch.optim.lr_scheduler.LinearLR(
+            self.optimiser, config.warmup_start, total_iters=config.warmup_epochs
+        )
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser,
+            factor=config.plateau_factor,
+            patience=config.plateau_patience,
+            min_lr=config.min_lr,
+        )
+        self.order = torch.Generator().manual_seed(config.seed)
+        self.train, self.val, self.test = (
+            Batches(w, self.device, self.dtype) for w in (data.train, data.val, data.test)
+        )
+        self.history: list[Record] = []
+        self.best: dict[str, Any] = {"val_rmse": float("inf")}
+        self.seconds = 0.0
+
+    # ------------------------------------------------------------------------------------ training
+
+    def fit(
+        self,
+        *,
+        checkpoint: str | Path | None = None,
+        log_dir: str | Path | None = None,
+        on_epoch: Callable[[Record], None] | None = None,
+    ) -> RunResult:
+        """Train to the last epoch and return the result.
+
+        checkpoint  a file, written after every epoch and, if it is there already, resumed from
+        log_dir     a folder for TensorBoard
+        on_epoch    called with each epoch's record
+
+        Raises `TrainingError` when a loss is NaN or infinite (nothing of that epoch is kept) and
+        `ValueError` when the checkpoint belongs to other settings.
+        """
+        path = Path(checkpoint) if checkpoint else None
+        if path and path.exists():
+            self._restore(path)
+        writer = _tensorboard(log_dir) if log_dir else None
+        try:
+            for epoch in range(len(self.history) + 1, self.config.epochs + 1):
+                start = time.perf_counter()
+                record = {"epoch": epoch, **self._epoch(epoch), **self._evaluate(epoch)}
+                self.seconds += time.perf_counter() - start
+                record["seconds"] = round(time.perf_counter() - start, 3)
+                self.history.append(record)
+                if path:
+                    atomically(path, self._checkpoint)
+                if writer:
+                    for key, value in record.items():
+                        writer.add_scalar(key, value, epoch)
+                if on_epoch:
+                    on_epoch(record)
+        finally:
+            if writer:
+                writer.close()
+        return RunResult(
+            self.config, self._metrics(), self.history, self.best["predictions"], self._provenance()
+        )
+
+    def task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """RUL loss (in `rul_unit`²) and health loss (nats) of a batch of training windows."""
+        rul, logits = self.model(self.train.inputs(index))
+        unit = self.config.rul_unit
+        error, target = rul / unit, self.train.rul[index] / unit
+        if self.config.sample_weighted:
+            rul_loss = moderate_weighted_mse_loss(error, target, MAX_RUL / unit)
+        else:
+            rul_loss = F.mse_loss(error, target)
+        return rul_loss, F.cross_entropy(logits, self.train.health[index])
+
+    def step(self, index: Tensor) -> Tensor:
+        """One optimiser step on these windows; returns (total, RUL, health) losses, detached."""
+        rul_loss, health_loss = self.task_losses(index)
+        total = self.mtl_loss(
+            rul_loss, health_loss, shared_params=self.shared_params, model=self.model
+        )
+        self.optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimiser.step()
+        self.average.update_parameters(self.model)
+        return torch.stack((total, rul_loss, health_loss)).detach()
+
+    def _epoch(self, epoch: int) -> Record:
+        self.model.train()
+        self.mtl_loss.train()
+        lr = self.optimiser.param_groups[0]["lr"]
+        batches = self.train.shuffled(self.config.batch_size, self.order)
+        # one transfer an epoch, so that a GPU never waits for a check
+        losses = torch.stack([self.step(index) for index in batches]).cpu().double()
+        if not bool(losses.isfinite().all()):
+            self._stop_on_nan(epoch, losses)
+        total, rul_loss, health_loss = losses.mean(0).tolist()
+        if epoch <= self.config.warmup_epochs:
+            self.warmup.step()
+        return {
+            "lr": lr,
+            "loss": total,
+            "rul_loss": rul_loss,
+            "health_loss": health_loss,
+            **self.mtl_loss.get_weights(),
+        }
+
+    def _stop_on_nan(self, epoch: int, losses: Tensor) -> None:
+        step = int((~losses.isfinite()).any(1).nonzero()[0])
+        total, rul_loss, health_loss = losses[step].tolist()
+        changed = {
+            f.name: getattr(self.config, f.name)
+            for f in dataclasses.fields(self.config)
+            if f.name in ("subset", "preset", "seed", "lr", "rul_unit", "batch_size", "dtype")
+        }
+        raise TrainingError(
+            f"loss {total} at epoch {epoch}, step {step + 1} of {len(losses)} "
+            f"(RUL loss {rul_loss}, health loss {health_loss}; {self.mtl_loss.get_name()}); "
+            f"settings {changed}. Nothing of this epoch was kept. A lower --lr or a larger "
+            "rul_unit usually helps."
+        )
+
+    def _average(self, average: Any, current: Any, steps: Any) -> None:
+        if not average[0].is_floating_point():  # BatchNorm's counter of batches
+            torch._foreach_copy_(average, current)
+            return
+        decay = min(self.config.ema, (1 + int(steps)) / (10 + int(steps)))
+        torch._foreach_lerp_(average, current, 1 - decay)
+
+    # ---------------------------------------------------------------------------------- evaluation
+
+    @torch.no_grad()
+    def predict(self, batches: Batches) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """RUL in cycles, (n,), and health class, (n,), under the averaged weights."""
+        self.average.eval()
+        rul, health = [], []
+        for index in torch.split(torch.arange(len(batches), device=self.device), 1024):
+            r, logits = self.average(batches.inputs(index))
+            rul.append(r)
+            health.append(logits.argmax(1))
+        return torch.cat(rul).cpu().numpy().astype(np.float64), torch.cat(health).cpu().numpy()
+
+    def _evaluate(self, epoch: int) -> Record:
+        val_rmse = rmse(self.predict(self.val)[0], self.data.val.rul)
+        pred, health = self.predict(self.test)
+        self.plateau.step(val_rmse)
+        test = self.data.test
+        self.latest = {
+            "epoch": epoch,
+            "val_rmse": val_rmse,
+            "predictions": {
+                "pred": [round(float(p), 4) for p in pred],
+                "rul": test.rul.tolist(),
+                "true": test.true.tolist(),
+                "health_pred": health.tolist(),
+                "health": test.health.tolist(),
+            },
+        }
+        if val_rmse < self.best["val_rmse"]:
+            weights = {k: v.clone() for k, v in self.average.module.state_dict().items()}
+            self.best = {**self.latest, "weights": weights}
+        return {"val_rmse": val_rmse, "test_rmse": rmse(pred, test.rul)}
+
+    def _metrics(self) -> dict[str, float]:
+        """Test metrics at the epoch with the best validation RMSE, and what other choices give.
+
+        test_rmse           the primary metric: last cycle of each test engine, capped RUL
+        test_rmse_uncapped  the same predictions against the true RUL
+        test_rmse_last      at the last epoch
+        test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
+        nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
+        """
+        p = self.best["predictions"]
+        leaked = min(self.history, key=lambda r: float(r["test_rmse"]))
+        return {
+            "best_epoch": self.best["epoch"],
+            "val_rmse": self.best["val_rmse"],
+            "test_rmse": rmse(p["pred"], p["rul"]),
+            "test_rmse_uncapped": rmse(p["pred"], p["true"]),
+            "test_rmse_last": self.history[-1]["test_rmse"],
+            "test_rmse_leaked": leaked["test_rmse"],
+            "leaked_epoch": leaked["epoch"],
+            "nasa_score": nasa_score(p["pred"], p["rul"]),
+            "nasa_score_uncapped": nasa_score(p["pred"], p["true"]),
+            "health_accuracy": accuracy(p["health_pred"], p["health"]),
+            "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
+        }
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            **provenance(self.device),
+            "data": str(self.data.source),
+            "parameters": count_parameters(self.model),
+            "train_windows": len(self.train),
+            "val_windows": len(self.val),
+            "seconds": round(self.seconds, 1),
+        }
+
+    # --------------------------------------------------------------------------------- checkpoints
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "average": self.average,
+            "combiner": self.mtl_loss,
+            "optimiser": self.optimiser,
+            "warmup": self.warmup,
+            "plateau": self.plateau,
+        }
+
+    def _checkpoint(self, path: Path) -> None:
+        torch.save(
+            {
+                "version": _CHECKPOINT_VERSION,
+                "config": dataclasses.asdict(self.config),
+                "data": str(self.data.source),
+                "history": self.history,
+                "best": self.best,
+                "seconds": self.seconds,
+                "random": [torch.get_rng_state(), self.order.get_state(), _cuda_state()],
+                **{name: part.state_dict() for name, part in self._parts().items()},
+            },
+            path,
+        )
+
+    def _restore(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        ours: dict[str, Any] = {
+            "version": _CHECKPOINT_VERSION,
+            "config": dataclasses.asdict(self.config),
+            "data": str(self.data.source),
+        }
+        for key, value in ours.items():
+            if state.get(key) != value:
+                raise ValueError(
+                    f"{path}: the checkpoint's {key} is {state.get(key)}, this run's is {value}. "
+                    "Delete the file to start anew, or name another."
+                )
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.history, self.best, self.seconds = state["history"], state["best"], state["seconds"]
+        torch.set_rng_state(state["random"][0].cpu())
+        self.order.set_state(state["random"][1].cpu())
+        if state["random"][2] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random"][2].cpu())
+
+
+def _cuda_state() -> Tensor | None:
+    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+
+
+def _tensorboard(log_dir: str | Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RuntimeError(
+            "logging needs TensorBoard: pip install 'amnl[logs]', or leave the log folder out"
+        ) from error
+    return SummaryWriter(str(log_dir))
+
+
+def train(
+    config: TrainConfig,
+    data_dir: str | Path | None = None,
+    **fit: Any,
+) -> RunResult:
+    """Load, train and score one cell; keyword arguments go to `Trainer.fit`."""
+    data = cmapss.load(config.subset, config.seed, data_dir, stride=config.stride)
+    return Trainer(config, data).fit(**fit)
+
+
+@lru_cache
+def _commit() -> str:
+    """The checkout's commit, with + when files differ from it; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return described.stdout.strip()
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """What a row needs to be repeated: versions, hardware, threads, commit, day."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": platform.system(),
+        "hardware": name,
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
