@@ -15,6 +15,7 @@ import os
 import tempfile
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -76,6 +77,11 @@ _URLS = (
 )
 
 
+_WAY_OUT = (
+    "Fetch it again (`amnl data --download`), or point AMNL_DATA_DIR at a folder with NASA's files."
+)
+
+
 class DataError(ValueError):
     """A data file is missing, broken or not what it should be. The message says what to do."""
 
@@ -114,25 +120,38 @@ def find(data_dir: str | Path | None = None, *, download: bool = False) -> Sourc
     """
     named = data_dir or os.environ.get("AMNL_DATA_DIR")
     folder = Path(named).expanduser() if named else cache_dir() / "cmapss"
-    if not named and download and not _has_files(folder):
+    if not named and download and _missing_files(folder):
         fetch(folder)
     manifest = folder / "emulated.json"
     if manifest.is_file():
-        made = json.loads(manifest.read_text(encoding="utf-8"))
-        return Source(folder, "emulator", dict(made["sha256"]), int(made["seed"]))
-    if _has_files(folder):
+        return _emulated(manifest)
+    missing = _missing_files(folder)
+    if not missing:
         return Source(folder, "nasa", SHA256)
     whence = f"the folder {folder}" if named else f"the cache ({folder})"
+    what = "no C-MAPSS files" if len(missing) == len(SHA256) else f"no {', '.join(missing)}"
     raise DataError(
-        f"no C-MAPSS files in {whence}: it should hold train_FD001.txt … RUL_FD004.txt, plain or "
-        ".gz. Name a folder that has them (--data-dir, or data_dir=), set AMNL_DATA_DIR to it, or "
-        "download them with `amnl data --download`. Without NASA's files, `amnl data --emulate "
-        "FOLDER` writes an emulated fleet in the same format."
+        f"{what} in {whence}: it should hold train_FD001.txt … RUL_FD004.txt, plain or .gz. Name "
+        "a folder that has them (--data-dir, or data_dir=), set AMNL_DATA_DIR to it, or download "
+        "them with `amnl data --download`. Without NASA's files, `amnl data --emulate FOLDER` "
+        "writes an emulated fleet in the same format."
     )
 
 
-def _has_files(folder: Path) -> bool:
-    return all((folder / n).is_file() or (folder / f"{n}.gz").is_file() for n in SHA256)
+def _missing_files(folder: Path) -> list[str]:
+    stored = ((n, folder / n, folder / f"{n}.gz") for n in SHA256)
+    return [name for name, plain, packed in stored if not (plain.is_file() or packed.is_file())]
+
+
+def _emulated(manifest: Path) -> Source:
+    try:
+        made = json.loads(manifest.read_text(encoding="utf-8"))
+        return Source(manifest.parent, "emulator", dict(made["sha256"]), int(made["seed"]))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DataError(
+            f"{manifest}: not the manifest of an emulated fleet ({error!r}); write the fleet again "
+            "with `amnl data --emulate FOLDER`."
+        ) from error
 
 
 def fetch(folder: Path) -> None:
@@ -162,31 +181,33 @@ def fetch(folder: Path) -> None:
 
 def unpack(archive: Path, folder: Path) -> None:
     """Take the twelve files out of NASA's zip (or the zip inside the PCoE zip), each verified."""
-    with zipfile.ZipFile(archive) as outer:
-        inner = [n for n in outer.namelist() if n.endswith("CMAPSSData.zip")]
-        source = zipfile.ZipFile(BytesIO(outer.read(inner[0]))) if inner else outer
-        members = {Path(n).name: n for n in source.namelist()}
-        for name in SHA256:
-            if name not in members:
-                raise DataError(f"{archive}: no {name} inside; this is not NASA's CMAPSSData.zip")
-            text = source.read(members[name])
-            _verify(text, name, archive, SHA256[name])
-            _write_atomically(folder / name, text)
+    try:
+        with zipfile.ZipFile(archive) as outer:
+            inner = [n for n in outer.namelist() if n.endswith("CMAPSSData.zip")]
+            source = zipfile.ZipFile(BytesIO(outer.read(inner[0]))) if inner else outer
+            texts = {Path(n).name: source.read(n) for n in source.namelist()}
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: {error}; this is not NASA's CMAPSSData.zip") from error
+    for name, expected in SHA256.items():  # all of them, before the first is written
+        if name not in texts:
+            raise DataError(f"{archive}: no {name} inside; this is not NASA's CMAPSSData.zip")
+        _verify(texts[name], name, archive, expected)
+    for name in SHA256:
+        _write_atomically(folder / name, texts[name])
 
 
-def _verify(text: bytes, name: str, path: Path, expected: str) -> None:
+def _verify(text: bytes, name: str, path: Path, expected: str, engines: int | None = None) -> None:
     digest = hashlib.sha256(text).hexdigest()
     if digest == expected:
         return
     where = ""
     try:  # the checksum says that it is broken; the parser may be able to say where
-        parse_rul(text, path) if name.startswith("RUL") else parse_rows(text, path)
+        parse_rul(text, path, engines) if name.startswith("RUL") else parse_rows(text, path)
     except DataError as error:
         where = f" What is wrong: {error}"
     raise DataError(
         f"{path}: the SHA-256 is {digest[:12]}…, {name} should have {expected[:12]}…; the file is "
-        f"damaged or is another edition.{where} Fetch it again (`amnl data --download`), or point "
-        "AMNL_DATA_DIR at a folder with NASA's files."
+        f"damaged or is another edition.{where} {_WAY_OUT}"
     )
 
 
@@ -202,16 +223,20 @@ def _writable(folder: Path) -> None:
         ) from error
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write beside the target, then rename: a reader sees the whole file or none."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
         os.replace(temporary, path)
-    except BaseException:
+    except OSError as error:  # a full disk, say
+        raise DataError(
+            f"cannot write {path}: {error.strerror}. Make room, or set AMNL_CACHE_DIR to another "
+            "folder."
+        ) from error
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 # ------------------------------------------------------------------------------------------- parse
@@ -332,13 +357,21 @@ def _check_order(rows: NDArray[np.float64], path: Path | str) -> None:
         )
 
 
-def parse_rul(text: bytes, path: Path | str) -> NDArray[np.int64]:
-    """Parse a RUL file: (engines,) int64, one non-negative integer a line. Raises `DataError`."""
+def parse_rul(text: bytes, path: Path | str, engines: int | None = None) -> NDArray[np.int64]:
+    """Parse a RUL file: (engines,) int64, one non-negative integer a line.
+
+    Raises `DataError` with the line, or when there is not one line for each of `engines`.
+    """
     values = []
     for number, line in enumerate(text.decode("ascii", errors="replace").splitlines(), start=1):
         if not line.strip().isdigit():
             raise DataError(f"{path}, line {number}: {line.strip()!r} is not a remaining life.")
         values.append(int(line))
+    if engines is not None and len(values) != engines:
+        raise DataError(
+            f"{path}: {len(values)} lines for {engines} test engines; each needs one remaining "
+            "life."
+        )
     return np.array(values, dtype=np.int64)
 
 
@@ -356,13 +389,8 @@ def read(source: Source, subset: str, split: str) -> Fleet:
         name = f"RUL_{subset}.txt"
         path, stored = _stored(source, name)
         text = _unzip(path, stored)
-        end_rul = parse_rul(text, path)
-        if len(end_rul) != len(offsets) - 1:
-            raise DataError(
-                f"{path}: {len(end_rul)} lines for the {len(offsets) - 1} engines of "
-                f"test_{subset}.txt; each test engine needs one remaining life."
-            )
-        _verify(text, name, path, source.sha256[name])
+        _verify(text, name, path, _expected(source, name), len(end_rul))
+        end_rul = parse_rul(text, path, len(end_rul))
     return Fleet(subset, split, rows[:, 2:], offsets, end_rul)
 
 
@@ -372,11 +400,17 @@ def check_subset(subset: str) -> None:
         raise DataError(f"unknown subset {subset!r}; there are {', '.join(SUBSETS)}")
 
 
+def _expected(source: Source, name: str) -> str:
+    if name not in source.sha256:
+        raise DataError(f"{source.folder / 'emulated.json'}: no checksum for {name}")
+    return source.sha256[name]
+
+
 def _stored(source: Source, name: str) -> tuple[Path, bytes]:
     for path in (source.folder / name, source.folder / f"{name}.gz"):
         if path.is_file():
             return path, path.read_bytes()
-    raise DataError(f"{source.folder}: neither {name} nor {name}.gz is there")
+    raise DataError(f"{source.folder}: neither {name} nor {name}.gz is there. {_WAY_OUT}")
 
 
 def _unzip(path: Path, stored: bytes) -> bytes:
@@ -384,15 +418,13 @@ def _unzip(path: Path, stored: bytes) -> bytes:
         return stored
     try:
         return gzip.decompress(stored)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: not a whole gzip file ({error}); copy it again") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: not a whole gzip file ({error}). {_WAY_OUT}") from error
 
 
 def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
     path, stored = _stored(source, name)
-    expected = source.sha256.get(name)
-    if expected is None:
-        raise DataError(f"{source.folder}: emulated.json has no checksum for {name}")
+    expected = _expected(source, name)
     key = hashlib.sha256(stored + f"{expected} {_CACHE_VERSION}".encode()).hexdigest()[:24]
     cached = cache_dir() / f"{Path(name).stem}-{key}.npy"
     if cached.is_file():
@@ -406,7 +438,7 @@ def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
     rows = parse_rows(text, path)
     buffer = BytesIO()
     np.save(buffer, rows)
-    _write_atomically(cached, buffer.getbuffer())  # type: ignore[arg-type]
+    _write_atomically(cached, buffer.getbuffer())
     return rows
 
 
@@ -506,8 +538,10 @@ def windows(
 
     An engine shorter than 30 cycles gets no training window; with `last_only` it is padded on the
     left with its first row, so that every test engine is scored. With a stride, windows are counted
-    back from an engine's last cycle.
+    back from an engine's last cycle. Raises `ValueError` for a stride below 1.
     """
+    if stride < 1:
+        raise ValueError(f"stride must be 1 or more cycles, not {stride}")
     chosen = np.arange(fleet.engines) if engines is None else engines
     if last_only:
         short = chosen[fleet.lengths[chosen] < WINDOW]

@@ -8,6 +8,7 @@ and the test engines are scored beside, never consulted.
 import dataclasses
 import json
 import os
+import pickle
 import platform
 import subprocess
 import tempfile
@@ -419,7 +420,13 @@ class Trainer:
         )
 
     def _restore(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+            raise ValueError(
+                f"{path}: not a checkpoint of this book ({type(error).__name__}). Delete it to "
+                "start anew, or name another file."
+            ) from error
         ours: dict[str, Any] = {
             "version": _CHECKPOINT_VERSION,
             "config": dataclasses.asdict(self.config),

@@ -1,0 +1,238 @@
+"""The trainer: its protocol, its pairing by seed, its checkpoints, its refusals."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from amnl import cmapss, simulate
+from amnl.combiners import Combiner, FixedWeightLoss, make_combiner
+from amnl.losses import moderate_weighted_mse_loss, rmse
+from amnl.train import Batches, RunResult, TrainConfig, Trainer, TrainingError
+
+SMALL = TrainConfig(epochs=4, warmup_epochs=1, batch_size=64, stride=8, dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small emulated fleet and a cache of its own."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("fleet")
+    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> cmapss.Data:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return cmapss.load("FD001", SMALL.seed, folder, stride=SMALL.stride)
+
+
+def comparable(result: RunResult) -> dict[str, Any]:
+    """A result without what depends on the clock."""
+    stored = result.to_dict()
+    del stored["provenance"]
+    for record in stored["history"]:
+        del record["seconds"]
+    return stored
+
+
+def test_a_seed_repeats_and_another_differs(data: cmapss.Data) -> None:
+    first, again = (Trainer(SMALL, data).fit() for _ in range(2))
+    assert comparable(first) == comparable(again)
+    other = Trainer(dataclasses.replace(SMALL, seed=1), data).fit()
+    assert other.metrics["test_rmse"] != first.metrics["test_rmse"]
+
+
+def test_common_random_numbers_across_lambda(data: cmapss.Data) -> None:
+    """Same seed, other λ: same initial weights, same batches."""
+    a, b = (Trainer(SMALL, data, combiner=FixedWeightLoss.convex(lam)) for lam in (0.1, 0.9))
+    for x, y in zip(a.model.parameters(), b.model.parameters(), strict=True):
+        assert torch.equal(x, y)
+    one, two = (list(t.train.shuffled(64, t.order)) for t in (a, b))
+    assert all(torch.equal(x, y) for x, y in zip(one, two, strict=True))
+
+
+def test_training_learns(data: cmapss.Data) -> None:
+    """Twelve epochs on ten engines beat the best constant on the validation engines by far."""
+    result = Trainer(dataclasses.replace(SMALL, epochs=12, lr=1e-2, batch_size=32), data).fit()
+    constant = rmse(np.full(len(data.val), data.train.rul.mean()), data.val.rul)
+    assert result.metrics["val_rmse"] < 0.6 * constant
+
+
+def test_resumed_equals_uninterrupted(data: cmapss.Data, tmp_path: Path) -> None:
+    whole = Trainer(SMALL, data, combiner=make_combiner("amnl")).fit()
+
+    class Killed(Exception):
+        pass
+
+    def kill(record: dict[str, Any]) -> None:
+        if record["epoch"] == 2:
+            raise Killed
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(Killed):
+        Trainer(SMALL, data, combiner=make_combiner("amnl")).fit(checkpoint=path, on_epoch=kill)
+    torch.manual_seed(99)
+    epochs: list[int] = []
+    resumed = Trainer(SMALL, data, combiner=make_combiner("amnl")).fit(
+        checkpoint=path, on_epoch=lambda r: epochs.append(r["epoch"])
+    )
+    assert epochs == [3, 4]
+    assert comparable(resumed) == comparable(whole)
+
+
+def test_checkpoint_of_other_settings_is_refused(data: cmapss.Data, tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    Trainer(SMALL, data).fit(checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"run\.pt: the checkpoint's config .* Delete the file"):
+        Trainer(dataclasses.replace(SMALL, lr=1e-4), data).fit(checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_broken_checkpoint_is_named(data: cmapss.Data, tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"run\.pt.*not a checkpoint of this book"):
+        Trainer(SMALL, data).fit(checkpoint=path)
+
+
+def test_test_set_is_never_consulted(data: cmapss.Data) -> None:
+    """Scrambled test labels change no weight, no epoch choice, no validation figure."""
+    scrambled = dataclasses.replace(
+        data, test=dataclasses.replace(data.test, rul=data.test.rul[::-1].copy())
+    )
+    a, b = Trainer(SMALL, data).fit(), Trainer(SMALL, scrambled).fit()
+    assert a.metrics["best_epoch"] == b.metrics["best_epoch"]
+    assert a.metrics["val_rmse"] == b.metrics["val_rmse"]
+    assert a.predictions["pred"] == b.predictions["pred"]
+    assert a.metrics["test_rmse"] != b.metrics["test_rmse"]
+
+
+def test_metrics_follow_from_history_and_predictions(data: cmapss.Data) -> None:
+    result = Trainer(SMALL, data).fit()
+    best = min(result.history, key=lambda r: r["val_rmse"])
+    m = result.metrics
+    assert m["best_epoch"] == best["epoch"]
+    assert m["val_rmse"] == best["val_rmse"]
+    # stored predictions are rounded to four decimals
+    assert m["test_rmse"] == pytest.approx(best["test_rmse"], abs=1e-4)
+    assert m["test_rmse_last"] == result.history[-1]["test_rmse"]
+    assert m["test_rmse_leaked"] == min(r["test_rmse"] for r in result.history)
+    assert m["test_rmse_leaked"] <= m["test_rmse"] + 1e-4
+
+
+def test_nan_loss_stops_with_step_and_settings(data: cmapss.Data, tmp_path: Path) -> None:
+    class Faulty(FixedWeightLoss):
+        calls = 0
+
+        def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+            self.calls += 1
+            total = super().forward(rul_loss, health_loss, **extras)
+            return total * float("nan") if self.calls == per_epoch + 2 else total
+
+    trainer = Trainer(SMALL, data, combiner=Faulty())
+    per_epoch = -(-len(trainer.train) // SMALL.batch_size)
+    path = tmp_path / "run.pt"
+    with pytest.raises(TrainingError, match=r"epoch 2, step 2 of .*Fixed\(0\.50/0\.50\).*'lr'"):
+        trainer.fit(checkpoint=path)
+    assert [r["epoch"] for r in torch.load(path)["history"]] == [1]  # the good epoch is kept
+
+
+def test_rul_unit_rescales_the_odds(data: cmapss.Data) -> None:
+    """Unit b with odds r·(b/a)² is unit a with odds r, up to one overall factor (spec 6)."""
+    unit, lam = 125.0, 0.5
+    odds = lam / (1 - lam) / unit**2
+    cycles = odds / (1 + odds)
+    a = Trainer(dataclasses.replace(SMALL, rul_unit=unit), data)
+    b = Trainer(SMALL, data)
+    a.model.eval(), b.model.eval()
+    index = torch.arange(32)
+    totals = []
+    for trainer, weight in ((a, lam), (b, cycles)):
+        losses = trainer.task_losses(index)
+        total = FixedWeightLoss.convex(weight)(*losses)
+        totals.append(torch.autograd.grad(total, trainer.model.trunk.conv[0].weight)[0])
+    torch.testing.assert_close(totals[0], totals[1] * (1 - lam) / (1 - cycles))
+
+
+def test_sample_weights_are_those_of_the_loss(data: cmapss.Data) -> None:
+    trainer = Trainer(SMALL, data)
+    trainer.model.eval()
+    index = torch.arange(16)
+    pred, _ = trainer.model(trainer.train.inputs(index))
+    expected = moderate_weighted_mse_loss(pred, trainer.train.rul[index])
+    torch.testing.assert_close(trainer.task_losses(index)[0], expected)
+
+
+def test_batches_are_the_windows(data: cmapss.Data) -> None:
+    batches = Batches(data.train, torch.device("cpu"), torch.float32)
+    index = torch.tensor([5, 0, len(batches) - 1])
+    np.testing.assert_array_equal(batches.inputs(index).numpy(), data.train.gather(index.numpy()))
+
+
+def test_any_combiner_goes_through_the_same_call(data: cmapss.Data) -> None:
+    """A stranger with learnable weights trains by the same line, and its weights move."""
+    seen: dict[str, Any] = {}
+
+    class Learned(Combiner):
+        def __init__(self) -> None:
+            super().__init__(1.0, 1.0)
+            self.log_variance = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+
+        def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+            seen.update(extras)
+            s = self.log_variance
+            return (torch.stack((rul_loss, health_loss)) * (-s).exp() + s).sum()
+
+        def get_name(self) -> str:
+            return "Learned"
+
+    combiner = Learned()
+    trainer = Trainer(SMALL, data, combiner=combiner)
+    trainer.fit()
+    assert (combiner.log_variance != 0).all()
+    assert seen["model"] is trainer.model
+    assert len(seen["shared_params"]) == len(list(trainer.model.trunk.parameters()))
+
+
+def test_result_survives_json(data: cmapss.Data, tmp_path: Path) -> None:
+    result = Trainer(SMALL, data).fit()
+    result.save(tmp_path / "run.json")
+    assert RunResult.load(tmp_path / "run.json") == result
+    assert json.loads((tmp_path / "run.json").read_text())["provenance"]["data"].startswith(
+        "emulated fleet, seed 3"
+    )
+    assert not list(tmp_path.glob(".run.json*"))
+
+
+def test_tensorboard_logs_losses_and_weights(data: cmapss.Data, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the [logs] extra is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = Trainer(SMALL, data).fit(log_dir=tmp_path)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert {"loss", "rul_loss", "health_loss", "rul_weight"} <= set(events.Tags()["scalars"])
+    logged = [e.value for e in events.Scalars("val_rmse")]
+    assert logged == pytest.approx([r["val_rmse"] for r in result.history], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("epochs", 0), ("lr", float("nan")), ("rul_unit", -1.0), ("ema", 1.0), ("dtype", "half")],
+)
+def test_bad_settings_name_the_value(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{field}.*{value}"):
+        TrainConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_data_of_another_subset_is_refused(data: cmapss.Data) -> None:
+    with pytest.raises(ValueError, match="settings say FD002, the data are FD001"):
+        Trainer(dataclasses.replace(SMALL, subset="FD002"), data)
