@@ -422,6 +422,11 @@ def _unzip(path: Path, stored: bytes) -> bytes:
         raise DataError(f"{path}: not a whole gzip file ({error}). {_WAY_OUT}") from error
 
 
+def raw_bytes(source: Source, name: str) -> bytes:
+    """The text of one of the twelve files, unpacked. Raises `DataError` when it is not there."""
+    return _unzip(*_stored(source, name))
+
+
 def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
     path, stored = _stored(source, name)
     expected = _expected(source, name)
