@@ -221,7 +221,7 @@ def run(source: Source, rounds: int, say: Callable[[str], None]) -> list[dict[st
         )
         rows.append(_row("memory it added, peak (MB)", ours, peer, peer / ours, "≤ 150 MB"))
     else:
-        say("rul-datasets is not installed: no loading comparison (pip install 'amnl[peer]')")
+        say("rul-datasets is not installed: no loading comparison (pip install 'amnl[test]')")
     data = cmapss.load("FD001", 0, source)
     for preset, steps, goal in (("compact", 20, "≥ 1.8×"), ("paper", 2, "≥ 1.2×")):
         say(f"training {preset}: {rounds} rounds of {steps} steps each, in turns")

@@ -1,1 +1,22 @@
-"""Published runs: tidy CSV and JSON with provenance. Read by the pages, never written by them."""
+"""Published runs: CSV and JSON with provenance. Pages read them, and never write them."""
+
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amnl.train import RunResult
+
+
+def load_run(name: str) -> "RunResult":
+    """One stored run by its file name without `.json`: settings, metrics, history, predictions.
+
+    Raises `FileNotFoundError` that lists the stored runs.
+    """
+    from amnl.train import RunResult
+
+    stored = files(__name__).joinpath(f"{name}.json")
+    if not stored.is_file():
+        known = sorted(f.name[:-5] for f in files(__name__).iterdir() if f.name.startswith("run-"))
+        raise FileNotFoundError(f"no stored run {name!r}; there are {', '.join(known) or 'none'}")
+    with as_file(stored) as path:
+        return RunResult.load(path)

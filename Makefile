@@ -1,0 +1,44 @@
+# make book   run every page this machine can run, render the copies into _build/html/index.html
+# make test   every check: tests, notebooks compared with their stored outputs, lint, types
+# make html   render the stored outputs (seconds)
+# make sync   bring notebooks/ up to date with book/; PAGES="01-…" names pages to run again
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# NASA's files, where a checkout has them beside it. AMNL_DATA_DIR wins.
+NEARBY_DATA := $(abspath $(CURDIR)/../shared/cmapss)
+ifneq ($(wildcard $(NEARBY_DATA)),)
+  export AMNL_DATA_DIR ?= $(NEARBY_DATA)
+endif
+
+.PHONY: book test html sync lint clean
+.DEFAULT_GOAL := book
+
+# Runs again whenever a dependency or a pin changes.
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint constraints.txt --editable '.[book,test]'
+	touch $@
+
+book: $(VENV)/installed
+	$(BIN)/python tools/pages.py run
+
+html: $(VENV)/installed
+	$(BIN)/python tools/pages.py html
+
+sync: $(VENV)/installed
+	$(BIN)/python tools/pages.py sync $(PAGES)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest tests notebooks --nbval --nbval-current-env \
+	  --nbval-sanitize-with tests/nbval.cfg
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,71 @@
+"""What every test shares: skips that name their reason, and the book rendered once."""
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pages
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+no_nasa_files = functools.cache(pages.no_nasa_files)
+
+
+@functools.cache
+def no_data_for(notebook: Path) -> str | None:
+    return pages.missing_data(nbformat.read(notebook, as_version=4))
+
+
+def find_browser() -> str | None:
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def reason_to_skip(item: pytest.Item) -> str | None:
+    if item.path.suffix == ".ipynb" and (reason := no_data_for(item.path)):
+        return f"{item.path.stem} {reason}"
+    if item.get_closest_marker("nasa") and (reason := no_nasa_files()):
+        return reason
+    if item.get_closest_marker("browser") and find_browser() is None:
+        return f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if reason := reason_to_skip(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished `jupyter-book build`: its exit status, its log and where the pages lie."""
+
+    status: int
+    log: str
+    html: Path
+
+
+def render(staged: Path, output: Path) -> Rendered:
+    """Render staged pages with warnings as errors."""
+    done = subprocess.run(
+        pages.render_command(staged, output),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    return Rendered(done.returncode, done.stdout + done.stderr, output / "_build" / "html")
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """The book with its stored outputs, rendered outside the checkout."""
+    folder = tmp_path_factory.mktemp("book")
+    pages.stage(pages.ROOT, folder / "src")
+    return render(folder / "src", folder)

@@ -1,0 +1,100 @@
+"""Stored notebooks are the record of one clean run, and of no machine in particular."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pages
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+# Folders of somebody's machine; a Colab or GitHub path says as little to a reader.
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/])/(?:home|root|tmp|work|usr|opt|var|private|mnt|Users|content)/|[A-Z]:\\Users\\"
+)
+
+NAMES = pages.page_names(pages.ROOT)
+
+
+def load(name: str) -> NotebookNode:
+    return nbformat.read(pages.executed_half(pages.ROOT, name), as_version=4)
+
+
+def printed(notebook: NotebookNode) -> str:
+    """All text that the outputs show, pictures left out."""
+    parts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            parts.append(str(output.get("text", "")))
+            parts += [
+                str(text) for mime, text in output.get("data", {}).items() if "image" not in mime
+            ]
+    return "\n".join(parts)
+
+
+def first_code(notebook: NotebookNode) -> str:
+    return next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def stderr(notebook: NotebookNode) -> str:
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return "".join(output.text for output in outputs if output.get("name") == "stderr")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ran_once_from_top_to_bottom(name: str) -> None:
+    assert pages.execution_faults(load(name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shows_no_path_of_a_machine(name: str) -> None:
+    assert MACHINE_PATH.search(printed(load(name))) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shows_no_warning(name: str) -> None:
+    assert stderr(load(name)) == ""
+
+
+def test_pages_open_with_the_same_cell() -> None:
+    assert {first_code(load(name)).splitlines()[0] for name in NAMES} == {
+        "# In Colab this installs the book's package; after `make book` there is nothing to do."
+    }
+    assert len({first_code(load(name)) for name in NAMES}) == 1
+
+
+def run_record(*counts: int | None) -> NotebookNode:
+    cells = [new_code_cell("print(1)", execution_count=count) for count in counts]
+    return new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize("counts", [(None,), (1, None), (2, 1), (1, 3), (2,)])
+def test_a_partial_run_is_named(counts: tuple[int | None, ...]) -> None:
+    assert "execution counts" in pages.execution_faults(run_record(*counts))[0]
+
+
+def test_a_clean_run_has_no_fault() -> None:
+    assert pages.execution_faults(run_record(1, 2)) == []
+
+
+def test_a_stored_error_is_named() -> None:
+    notebook = run_record(1)
+    notebook.cells[0].outputs = [
+        new_output("error", ename="ValueError", evalue="lam = 2", traceback=[])
+    ]
+    assert pages.execution_faults(notebook) == ["code cell 1 ends in ValueError: lam = 2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"saved to {Path('/home')}/someone/run.csv", True),
+        ("File /tmp/ipykernel_1/2.py:3", True),
+        (r"C:\Users\someone", True),
+        ("see https://example.org/home/page", False),
+        ("ratio 3/4, ../data/train.txt", False),
+    ],
+)
+def test_machine_paths_are_seen(text: str, found: bool) -> None:
+    assert bool(MACHINE_PATH.search(text)) is found

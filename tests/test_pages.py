@@ -1,0 +1,107 @@
+"""`make book` and `make sync` do what they say, on checkouts of one page."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+import pages
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+SOURCE = """\
+---
+kernelspec:
+  display_name: Python 3 (ipykernel)
+  language: python
+  name: python3
+---
+
+# A page
+
+```{code-cell} ipython3
+print( 'first' )
+print('second', flush=True)
+print('third')
+```
+"""
+
+
+def stage_page(folder: Path, code: str, **metadata: object) -> Path:
+    """A staged notebook that stores the output `stored`."""
+    (folder / "notebooks").mkdir()
+    cell = new_code_cell(code, outputs=[new_output("stream", text="stored\n")])
+    path = folder / "notebooks" / "01-page.ipynb"
+    nbformat.write(new_notebook(cells=[cell], metadata=metadata), path)
+    return path
+
+
+def text_of(path: Path) -> str:
+    return nbformat.read(path, as_version=4).cells[0].outputs[0].text
+
+
+def test_a_page_runs_in_its_own_folder(tmp_path: Path) -> None:
+    page = stage_page(tmp_path, "import pathlib; print(pathlib.Path.cwd().name)")
+    pages.run_pages(tmp_path, tmp_path / "reports")
+    assert text_of(page) == "notebooks\n"
+
+
+def test_a_page_that_fails_stops_the_build_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage_page(tmp_path, "raise ValueError('lam = 2')")
+    with pytest.raises(SystemExit, match="01-page"):
+        pages.run_pages(tmp_path, tmp_path / "reports")
+    assert "ValueError: lam = 2" in capsys.readouterr().err
+    assert "lam = 2" in (tmp_path / "reports" / "01-page.txt").read_text()
+
+
+def test_a_page_without_its_data_keeps_its_outputs_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMNL_DATA_DIR", str(tmp_path / "empty"))
+    page = stage_page(tmp_path, "print('fresh')", amnl={"needs": "nasa"})
+    pages.run_pages(tmp_path, tmp_path / "reports")
+    assert text_of(page) == "stored\n"
+    assert "01-page: kept its stored outputs, needs NASA's" in capsys.readouterr().out
+
+
+def test_an_emulated_fleet_is_no_substitute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "emulated.json").write_text(json.dumps({"sha256": {}, "seed": 7}))
+    monkeypatch.setenv("AMNL_DATA_DIR", str(tmp_path))
+    assert "emulated fleet, seed 7" in (pages.no_nasa_files() or "")
+
+
+@pytest.mark.nasa
+def test_nasas_files_are_found() -> None:
+    assert pages.no_nasa_files() is None
+
+
+def test_sync_pairs_formats_and_runs(tmp_path: Path) -> None:
+    shutil.copy2(pages.ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "book").mkdir()
+    source = pages.source_half(tmp_path, "01-page")
+    source.write_text(SOURCE)
+    assert not pages.is_current(tmp_path, "01-page")
+
+    pages.sync(tmp_path, [])
+    assert pages.is_current(tmp_path, "01-page")
+    assert 'print("first")' in source.read_text()
+    stored = nbformat.read(pages.executed_half(tmp_path, "01-page"), as_version=4)
+    # One output, however the text arrived.
+    assert [output.text for output in stored.cells[1].outputs] == ["first\nsecond\nthird\n"]
+    before = pages.executed_half(tmp_path, "01-page").read_bytes()
+
+    pages.sync(tmp_path, ["01-page"])
+    assert pages.executed_half(tmp_path, "01-page").read_bytes() == before
+
+    source.write_text(source.read_text().replace("first", "changed"))
+    assert not pages.is_current(tmp_path, "01-page")
+
+
+def test_sync_names_a_page_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="02-nowhere"):
+        pages.sync(tmp_path, ["02-nowhere"])

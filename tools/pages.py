@@ -1,0 +1,261 @@
+"""Sync, run and render the book's pages: what `make sync`, `make book` and `make html` call.
+
+A page has two halves of one name: its source `book/NN-slug.md` (MyST) and its executed notebook
+`notebooks/NN-slug.ipynb`. The front page and the other plain pages are Markdown alone.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbconvert.filters import strip_ansi
+from nbconvert.preprocessors import (
+    CellExecutionError,
+    CoalesceStreamsPreprocessor,
+    ExecutePreprocessor,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE_SECONDS = 600  # no single cell may take longer
+
+# Notebook metadata that both halves must agree on; the rest is the kernel's business.
+SHARED_METADATA = ("amnl", "kernelspec")
+
+
+def page_names(root: Path) -> list[str]:
+    """Names of all pages that have either half, in reading order."""
+    halves = [*root.glob("book/[0-9][0-9]-*.md"), *root.glob("notebooks/*.ipynb")]
+    return sorted({half.stem for half in halves})
+
+
+def source_half(root: Path, name: str) -> Path:
+    return root / "book" / f"{name}.md"
+
+
+def executed_half(root: Path, name: str) -> Path:
+    return root / "notebooks" / f"{name}.ipynb"
+
+
+def pair_differences(root: Path, name: str) -> list[str]:
+    """Every way in which the two halves of a page differ; empty when they agree."""
+    source, executed = source_half(root, name), executed_half(root, name)
+    for half in (source, executed):
+        if not half.exists():
+            return [f"{half.relative_to(root)} is missing"]
+    left, right = jupytext.read(source), nbformat.read(executed, as_version=4)
+    found = [
+        f"notebook metadata {key!r}: {left.metadata.get(key)!r} != {right.metadata.get(key)!r}"
+        for key in SHARED_METADATA
+        if left.metadata.get(key) != right.metadata.get(key)
+    ]
+    if len(left.cells) != len(right.cells):
+        found.append(f"{len(left.cells)} cells in the source, {len(right.cells)} in the notebook")
+    for number, (a, b) in enumerate(zip(left.cells, right.cells, strict=False), start=1):
+        found += [
+            f"cell {number}, {part}: {x!r} != {y!r}"
+            for part, x, y in (
+                ("type", a.cell_type, b.cell_type),
+                ("source", a.source, b.source),
+                ("metadata", a.metadata, b.metadata),
+            )
+            if x != y
+        ]
+    return found
+
+
+def execution_faults(notebook: Any) -> list[str]:
+    """Why a notebook is not the record of one clean run from top to bottom; empty when it is."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    counts = [cell.execution_count for cell in code]
+    found = []
+    if counts != list(range(1, len(code) + 1)):
+        found.append(f"execution counts {counts}, expected 1 to {len(code)}")
+    for number, cell in enumerate(code, start=1):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"code cell {number} ends in {output.ename}: {output.evalue}")
+    return found
+
+
+def is_current(root: Path, name: str) -> bool:
+    """Whether the notebook holds its source's cells, and their outputs."""
+    if pair_differences(root, name):
+        return False
+    return not execution_faults(nbformat.read(executed_half(root, name), as_version=4))
+
+
+def no_nasa_files() -> str | None:
+    """Why NASA's files cannot be had without a download, or None when they are at hand."""
+    from amnl import cmapss  # here: `make html` needs none of it
+
+    try:
+        source = cmapss.find()
+    except cmapss.DataError as error:
+        # Its first clause says what is missing where; the rest, all the ways out, would fill a log.
+        found = str(error).partition(":")[0]
+        return f"needs NASA's C-MAPSS files: {found} (AMNL_DATA_DIR names a folder with them)"
+    if source.kind != "nasa":
+        return f"needs NASA's C-MAPSS files, and {source.folder} holds an {source}"
+    return None
+
+
+def missing_data(notebook: Any) -> str | None:
+    """Why this machine cannot run a notebook, or None when it can."""
+    needs = notebook.metadata.get("amnl", {}).get("needs")
+    return no_nasa_files() if needs == "nasa" else None
+
+
+def execute(path: Path) -> None:
+    """Run a notebook from top to bottom in its own folder and store what it printed.
+
+    Raises `CellExecutionError` when a cell fails; the file is then left as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    runner = ExecutePreprocessor(
+        timeout=PAGE_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,  # or the moment at which text arrives would shape the outputs
+        extra_arguments=["--log-level=ERROR"],
+    )
+    runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+    # A slow cell prints in several messages: one table is one block on the page.
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    # The Python patch version is the machine's, not the page's: without it a rerun changes nothing.
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    nbformat.write(notebook, path)
+
+
+def pair(root: Path, source: Path, executed: Path) -> None:
+    """Carry a source's cells over to its notebook, formatted alike in both."""
+
+    def run_module(*arguments: str | Path) -> None:
+        subprocess.run([sys.executable, "-m", *arguments], cwd=root, check=True)
+
+    # jupytext follows the newer file; the MyST half is the source, so make it the newer one.
+    os.utime(source)
+    run_module("jupytext", "--quiet", "--sync", source)
+    run_module("ruff", "format", "--quiet", executed)
+    os.utime(executed)
+    run_module("jupytext", "--quiet", "--sync", source)
+
+
+def sync(root: Path, names: list[str]) -> None:
+    """Pair and run pages: the named ones, or all whose notebook lags behind its source."""
+    for name in names or page_names(root):
+        source, executed = source_half(root, name), executed_half(root, name)
+        if not source.exists():
+            raise SystemExit(f"no page {name!r}: {source.relative_to(root)} does not exist")
+        if not names and is_current(root, name):
+            print(f"{name}: up to date")
+            continue
+        pair(root, source, executed)
+        if reason := missing_data(nbformat.read(executed, as_version=4)):
+            raise SystemExit(f"{name}: synced but not run, it {reason}")
+        start = time.perf_counter()
+        try:
+            execute(executed)
+        except CellExecutionError as error:
+            raise SystemExit(f"{name}: synced, then failed\n{error}") from None
+        print(f"{name}: synced and run in {time.perf_counter() - start:.1f} s")
+
+
+def stage(root: Path, target: Path) -> None:
+    """Copy what Jupyter Book reads, and nothing else, to a fresh folder."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for file in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / file, target / file)
+    for folder in ("book", "notebooks"):
+        shutil.copytree(
+            root / folder, target / folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+        )
+    # The MyST halves are sources, not pages: Sphinx would read every page twice.
+    for half in target.glob("book/[0-9][0-9]-*.md"):
+        half.unlink()
+
+
+def timed_execute(path: Path) -> float:
+    start = time.perf_counter()
+    execute(path)
+    return time.perf_counter() - start
+
+
+def run_pages(staged: Path, reports: Path) -> None:
+    """Run every staged notebook this machine can run, two at a time, and say what became of each.
+
+    Raises `SystemExit` with the failing pages' errors, each also written to `reports`.
+    """
+    shutil.rmtree(reports, ignore_errors=True)
+    failures = {}
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        running = {}
+        for path in sorted(staged.glob("notebooks/*.ipynb")):
+            if reason := missing_data(nbformat.read(path, as_version=4)):
+                print(f"{path.stem}: kept its stored outputs, {reason}", flush=True)
+            else:
+                running[pool.submit(timed_execute, path)] = path.stem
+        for done in as_completed(running):
+            name = running[done]
+            if error := done.exception():
+                failures[name] = strip_ansi(str(error))
+                print(f"{name}: FAILED", flush=True)
+            else:
+                print(f"{name}: ran in {done.result():.1f} s", flush=True)
+    for name, error_text in failures.items():
+        reports.mkdir(parents=True, exist_ok=True)
+        (reports / f"{name}.txt").write_text(error_text)
+        print(f"\n{name} did not run:\n{error_text}", file=sys.stderr)
+    if failures:
+        raise SystemExit(f"pages that failed: {', '.join(sorted(failures))}")
+
+
+def render_command(staged: Path, output: Path) -> list[str]:
+    """The command that renders staged pages into `output/_build/html`, every warning an error."""
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    # --all: an unchanged page would not repeat its warnings, and a broken book would pass.
+    strict = ["--all", "--warningiserror", "--nitpick", "--keep-going"]
+    return [jupyter_book, "build", str(staged), "--path-output", str(output), *strict]
+
+
+def build(root: Path, *, run: bool) -> int:
+    """Render the book into `_build/html`, from fresh runs or from the stored outputs."""
+    staged = root / "_build" / "src"
+    stage(root, staged)
+    if run:
+        run_pages(staged, root / "_build" / "reports")
+    return subprocess.run(render_command(staged, root)).returncode
+
+
+def html_pages(root: Path) -> Iterator[str]:
+    """Addresses of all pages in `_toc.yml`, relative to the rendered book."""
+    for line in (root / "_toc.yml").read_text().splitlines():
+        key, _, value = line.strip().removeprefix("- ").partition(":")
+        if key in ("root", "file"):
+            yield f"{value.strip()}.html"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("sync", help="pair and run in place").add_argument("pages", nargs="*")
+    commands.add_parser("run", help="run copies of all pages, then render them")
+    commands.add_parser("html", help="render the stored outputs")
+    arguments = parser.parse_args()
+    if arguments.command == "sync":
+        sync(ROOT, arguments.pages)
+        return 0
+    return build(ROOT, run=arguments.command == "run")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
