@@ -345,7 +345,7 @@ class Trainer:
             "epoch": epoch,
             "val_rmse": val_rmse,
             "predictions": {
-                "pred": [round(float(p), 4) for p in pred],
+                "pred": pred.tolist(),
                 "rul": test.rul.tolist(),
                 "true": test.true.tolist(),
                 "health_pred": health.tolist(),

@@ -1,0 +1,673 @@
+import gzip
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amnl import cmapss
+from amnl.cmapss import SUBSETS, DataError, Fleet, Normaliser, Source, Windows
+
+# Three training and three test engines; one test engine is shorter than a window.
+TRAIN_LENGTHS, TEST_LENGTHS, END_RUL = (31, 40, 45, 36, 38), (10, 30, 33), (112, 98, 7)
+WINDOWS_NASA = {"FD001": 17_731, "FD002": 46_219, "FD003": 21_820, "FD004": 54_028}
+
+
+# ------------------------------------------------------------------------- a tiny fleet of our own
+
+
+def rows_text(subset: str, lengths: tuple[int, ...], seed: int) -> str:
+    """Rows in NASA's format: 26 columns, two trailing blanks."""
+    rng, lines = np.random.default_rng(seed), []
+    for unit, length in enumerate(lengths, start=1):
+        for cycle in range(1, length + 1):
+            condition = rng.integers(6) if subset in ("FD002", "FD004") else 0
+            jitter = rng.uniform(-1, 1, 3) * [0.005, 0.0005, 0]
+            altitude, mach, tra = cmapss.CONDITIONS[condition] + jitter
+            sensors = 500 + 100 * condition + cycle * 0.1 + rng.normal(size=21)
+            numbers = " ".join(f"{x:.2f}" for x in sensors)
+            lines.append(f"{unit} {cycle} {altitude:.4f} {mach:.4f} {tra:.1f} {numbers}  \n")
+    return "".join(lines)
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest that lets a folder pass for an emulated fleet, whatever is in it."""
+    sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.txt")}
+    (folder / "emulated.json").write_text(json.dumps({"seed": 3, "sha256": sums}))
+
+
+def write_fleet(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for n, subset in enumerate(SUBSETS):
+        (folder / f"train_{subset}.txt").write_text(rows_text(subset, TRAIN_LENGTHS, n))
+        (folder / f"test_{subset}.txt").write_text(rows_text(subset, TEST_LENGTHS, 10 + n))
+        (folder / f"RUL_{subset}.txt").write_text("".join(f"{r} \n" for r in END_RUL))
+    seal(folder)
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("AMNL_DATA_DIR", raising=False)
+    monkeypatch.setenv("AMNL_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, cache: Path) -> Path:
+    return write_fleet(tmp_path / "tiny")
+
+
+@pytest.fixture
+def tiny_nasa(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny fleet under NASA's name: its checksums are the pinned ones."""
+    sums = json.loads((tiny / "emulated.json").read_text())["sha256"]
+    monkeypatch.setattr(cmapss, "SHA256", sums)
+    (tiny / "emulated.json").unlink()
+    return tiny
+
+
+def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+
+def field(line: str, column: int, value: str) -> str:
+    fields = line.split()
+    fields[column] = value
+    return " ".join(fields) + "  \n"
+
+
+def same(a: Windows, b: Windows) -> bool:
+    names = ("values", "last", "rul", "true", "health", "engine")
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in names)
+
+
+# ------------------------------------------------------------------------------------ NASA's files
+
+
+@pytest.fixture(scope="module")
+def nasa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    with pytest.MonkeyPatch.context() as patch:
+        source = cmapss.find()
+        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield source
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_nasa_window_counts_and_every_test_engine_is_scored(nasa: Source, subset: str) -> None:
+    data = cmapss.load(subset, 0, nasa)
+    assert len(data.train) + len(data.val) == WINDOWS_NASA[subset]
+    fleet = cmapss.read(nasa, subset, "test")
+    assert data.test.engine.tolist() == list(range(fleet.engines))
+    assert np.array_equal(data.test.true, fleet.end_rul)
+    raw = fleet.features.astype(np.float32)
+    gathered = cmapss.windows(fleet, raw, last_only=True).gather()
+    padded = np.flatnonzero(fleet.lengths < cmapss.WINDOW)
+    assert len(padded) == {"FD002": 6, "FD004": 11}.get(subset, 0)
+    for i in range(fleet.engines):
+        own = raw[fleet.offsets[i] : fleet.offsets[i + 1]][-cmapss.WINDOW :]
+        blank = cmapss.WINDOW - len(own)
+        assert np.array_equal(gathered[i], np.concatenate([own[:1].repeat(blank, 0), own]))
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("subset", SUBSETS)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_nasa_rows_lie_on_their_operating_condition(nasa: Source, subset: str, split: str) -> None:
+    fleet = cmapss.read(nasa, subset, split)
+    off = np.abs(fleet.values[:, :3] - cmapss.CONDITIONS[fleet.condition])
+    assert (off.max(0) <= [0.01, 0.0021, 0.0]).all()
+    met = np.unique(fleet.condition)
+    assert len(met) == (6 if subset in ("FD002", "FD004") else 1)
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_nasa_sensors_are_unit_scale_within_each_condition(nasa: Source, subset: str) -> None:
+    fleet = cmapss.read(nasa, subset, "train")
+    fit, _ = cmapss.split_engines(fleet.engines, 1)
+    normaliser = Normaliser.fit(fleet, fit)
+    values, rows = normaliser(fleet), np.isin(fleet.engine, fit)
+    assert np.isfinite(values).all()
+    for c in np.unique(fleet.condition):
+        inside = values[rows & (fleet.condition == c)].astype(np.float64)
+        assert inside[:, :14].mean(0) == pytest.approx(0, abs=1e-4)
+        assert inside[:, :14].std(0) == pytest.approx(1, abs=1e-4)
+    # The settings keep the conditions apart: they are scaled over all of them.
+    spread = values[rows][:, 14:].astype(np.float64).std(0)
+    assert spread == pytest.approx([1, 1, 1] if len(np.unique(fleet.condition)) > 1 else [1, 1, 0])
+
+
+@pytest.mark.nasa
+def test_nasa_source_names_the_data_and_no_path(nasa: Source) -> None:
+    assert str(nasa).startswith("NASA C-MAPSS, 12 files, checksum ")
+    assert "/" not in str(nasa)
+
+
+# ----------------------------------------------------------------------------- labels and windows
+
+
+def fleet_of(lengths: list[int], end_rul: list[int]) -> Fleet:
+    rng, rows = np.random.default_rng(0), sum(lengths)
+    offsets = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+    return Fleet("FD001", "train", rng.normal(size=(rows, 24)), offsets, np.array(end_rul))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 70), st.integers(0, 150)), min_size=1, max_size=6),
+    st.integers(1, 7),
+    st.integers(0, 2**32),
+)
+def test_windows_are_what_a_plain_loop_cuts(
+    engines: list[tuple[int, int]], stride: int, seed: int
+) -> None:
+    fleet = fleet_of([length for length, _ in engines], [rul for _, rul in engines])
+    values = fleet.features.astype(np.float32)
+    chosen = np.flatnonzero(np.random.default_rng(seed).random(len(engines)) < 0.7)
+    cut, lives, owners = [], [], []
+    for i in chosen:
+        own, (length, end_rul) = values[fleet.engine == i], engines[i]
+        for last in range(length - 1, 28, -stride):
+            cut.append(own[last - 29 : last + 1])
+            lives.append(length - 1 - last + end_rul)
+            owners.append(i)
+    got = cmapss.windows(fleet, values, chosen, stride=stride)
+    order = np.lexsort((got.true, got.engine))  # the loop above counts back from the end
+    assert len(got) == len(cut)
+    assert got.engine[order].tolist() == owners
+    assert got.true[order].tolist() == lives
+    assert got.rul[order].tolist() == [min(life, 125) for life in lives]
+    if cut:
+        assert np.array_equal(got.gather(order), np.array(cut))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=8), st.integers(0, 2**32))
+def test_the_last_window_of_every_engine_is_padded_with_its_first_row(
+    lengths: list[int], seed: int
+) -> None:
+    fleet = fleet_of(lengths, [5] * len(lengths))
+    values = fleet.features.astype(np.float32)
+    chosen = np.flatnonzero(np.random.default_rng(seed).random(len(lengths)) < 0.7)
+    got = cmapss.windows(fleet, values, chosen, last_only=True)
+    assert got.engine.tolist() == chosen.tolist()
+    for window, i in zip(got.gather(), chosen, strict=True):
+        own = values[fleet.engine == i][-30:]
+        assert np.array_equal(window, np.concatenate([own[:1].repeat(30 - len(own), 0), own]))
+
+
+def test_labels_count_down_to_the_last_cycle_and_are_capped() -> None:
+    fleet = fleet_of([160, 40], [0, 17])
+    got = cmapss.windows(fleet, fleet.features.astype(np.float32))
+    first, second = got.true[got.engine == 0], got.true[got.engine == 1]
+    assert first.tolist() == list(range(130, -1, -1))
+    assert second.tolist() == list(range(27, 16, -1))
+    assert got.rul.max() == cmapss.MAX_RUL
+    assert np.array_equal(got.rul, np.minimum(got.true, 125))
+    assert np.array_equal(got.health, cmapss.health_state(got.rul))
+
+
+@pytest.mark.parametrize(
+    ("rul", "state"), [(125, 0), (81, 0), (80.5, 0), (80, 1), (31, 1), (30.5, 1), (30, 2), (0, 2)]
+)
+def test_health_states_at_their_edges(rul: float, state: int) -> None:
+    assert cmapss.health_state(np.array([rul])).tolist() == [state]
+
+
+def test_windows_share_one_array(tiny: Path) -> None:
+    data = cmapss.load("FD002", 0, tiny)
+    assert np.shares_memory(data.train.values, data.val.values)
+    rows = sum(TRAIN_LENGTHS)
+    assert data.train.values.shape == (rows, 17)
+    held = sum(getattr(data.train, n).nbytes for n in ("values", "last", "rul", "true", "health"))
+    assert held < 3 * rows * 17 * 4  # copies of every window would be up to 30 times the rows
+    copies = data.train.gather(np.array([0, 3]))
+    assert copies.shape == (2, 30, 17)
+    assert not np.shares_memory(copies, data.train.values)
+
+
+@pytest.mark.parametrize("stride", [0, -1])
+def test_a_stride_below_one_is_named(stride: int) -> None:
+    fleet = fleet_of([40], [0])
+    with pytest.raises(ValueError, match=f"stride .* not {stride}"):
+        cmapss.windows(fleet, fleet.features.astype(np.float32), stride=stride)
+
+
+def test_the_stride_thins_the_training_windows_alone(tiny: Path) -> None:
+    every, fifth = cmapss.load("FD001", 0, tiny), cmapss.load("FD001", 0, tiny, stride=5)
+    fleet = cmapss.read(cmapss.find(tiny), "FD001", "train")
+    fit, _ = cmapss.split_engines(fleet.engines, 0)
+    assert len(fifth.train) == sum(-(-(n - 29) // 5) for n in fleet.lengths[fit])
+    assert 0.0 in fifth.train.true  # the end of each life is kept
+    assert same(every.val, fifth.val)
+    assert same(every.test, fifth.test)
+
+
+# ------------------------------------------------------------------------------ split, normalise
+
+
+@given(st.integers(5, 300), st.integers(0, 2**32))
+def test_the_split_is_by_engine_disjoint_and_complete(engines: int, seed: int) -> None:
+    fit, held = cmapss.split_engines(engines, seed)
+    assert sorted([*fit, *held]) == list(range(engines))
+    assert len(held) == round(0.2 * engines)
+    again = cmapss.split_engines(engines, seed)
+    assert np.array_equal(fit, again[0])
+    assert np.array_equal(held, again[1])
+
+
+def test_the_seed_decides_the_split() -> None:
+    held = {tuple(cmapss.split_engines(100, seed)[1]) for seed in range(10)}
+    assert len(held) == 10
+
+
+def test_no_engine_both_trains_and_validates(tiny: Path) -> None:
+    for seed in range(5):
+        data = cmapss.load("FD001", seed, tiny)
+        assert len(data.val) > 0
+        assert not set(data.train.engine) & set(data.val.engine)
+
+
+def test_statistics_come_from_training_engines_alone(tiny: Path) -> None:
+    before = cmapss.load("FD002", 0, tiny).normaliser
+    fit, held = cmapss.split_engines(len(TRAIN_LENGTHS), 0)
+
+    def shift(engine: int) -> None:
+        unit = str(engine + 1)
+        edit(
+            tiny / "train_FD002.txt",
+            lambda lines: [field(x, 8, "9.9") if x.split()[0] == unit else x for x in lines],
+        )
+        seal(tiny)
+
+    shift(held[0])
+    edit(tiny / "test_FD002.txt", lambda lines: [field(x, 8, "9.9") for x in lines])
+    seal(tiny)
+    after = cmapss.load("FD002", 0, tiny).normaliser
+    assert np.array_equal(before.mean, after.mean)
+    assert np.array_equal(before.std, after.std)
+    shift(fit[0])
+    moved = cmapss.load("FD002", 0, tiny).normaliser
+    assert not np.array_equal(before.mean, moved.mean)
+
+
+def test_a_constant_column_is_not_blown_up(tiny: Path) -> None:
+    path = tiny / "train_FD001.txt"
+    edit(path, lambda lines: [field(x, 6, "642.15") for x in lines])  # sensor 2, the first feature
+    seal(tiny)
+    data = cmapss.load("FD001", 0, tiny)
+    assert data.normaliser.std[0, 0] == 1.0
+    assert data.normaliser.std[0, 16] == 1.0  # the throttle never moves in FD001
+    assert np.abs(data.train.values[:, [0, 16]]).max() < 1e-6
+
+
+def test_features_are_fourteen_sensors_then_three_settings() -> None:
+    values = np.arange(24.0)[None, :]  # 0 … 2 are settings, 2 + n is sensor n
+    fleet = Fleet("FD001", "train", values, np.array([0, 1]), np.array([0]))
+    varying = [2, 3, 4, 7, 8, 9, 11, 12, 13, 14, 15, 17, 20, 21]
+    expected = [2.0 + n for n in varying] + [0.0, 1.0, 2.0]
+    assert fleet.features[0].tolist() == expected
+    assert len(cmapss.FEATURES) == 17
+
+
+# ------------------------------------------------------------------------------- find the files
+
+
+def test_an_explicit_folder_beats_the_environment_which_beats_the_cache(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = write_fleet(cache / "cmapss")
+    assert cmapss.find().folder == cached
+    named = write_fleet(tmp_path / "named")
+    monkeypatch.setenv("AMNL_DATA_DIR", str(named))
+    assert cmapss.find().folder == named
+    explicit = write_fleet(tmp_path / "explicit")
+    assert cmapss.find(explicit).folder == explicit
+    assert cmapss.find(str(explicit)).folder == explicit
+
+
+@pytest.mark.parametrize("how", ["explicit", "environment"])
+def test_a_named_folder_without_files_is_an_error_and_nothing_takes_its_place(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    write_fleet(cache / "cmapss")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.setattr(pooch, "retrieve", lambda *a, **k: pytest.fail("went to the network"))
+    if how == "environment":
+        monkeypatch.setenv("AMNL_DATA_DIR", str(empty))
+    with pytest.raises(DataError, match="no C-MAPSS files") as caught:
+        cmapss.find(empty if how == "explicit" else None, download=True)
+    for word in (str(empty), "AMNL_DATA_DIR", "--data-dir", "--download", "--emulate"):
+        assert word in str(caught.value)
+
+
+def test_an_empty_cache_is_an_error_with_the_ways_out(cache: Path) -> None:
+    with pytest.raises(DataError, match="no C-MAPSS files in the cache") as caught:
+        cmapss.find()
+    for word in (str(cache), "AMNL_DATA_DIR", "--download", "--emulate"):
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_is_named(tiny_nasa: Path) -> None:
+    (tiny_nasa / "RUL_FD003.txt").unlink()
+    with pytest.raises(DataError, match=r"no RUL_FD003\.txt in .*tiny.*AMNL_DATA_DIR"):
+        cmapss.find(tiny_nasa)
+
+
+def test_a_file_that_vanishes_after_find_is_named(tiny_nasa: Path) -> None:
+    source = cmapss.find(tiny_nasa)
+    (tiny_nasa / "train_FD001.txt").unlink()
+    with pytest.raises(DataError, match=r"neither train_FD001\.txt nor .*--download"):
+        cmapss.read(source, "FD001", "train")
+
+
+def test_an_emulated_folder_says_so(tiny: Path) -> None:
+    source = cmapss.find(tiny)
+    assert source.kind == "emulator"
+    assert str(source) == "emulated fleet, seed 3"
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[1]", '{"seed": "x", "sha256": {}}'])
+def test_a_broken_manifest_is_named(tiny: Path, text: str) -> None:
+    (tiny / "emulated.json").write_text(text)
+    with pytest.raises(DataError, match=r"emulated\.json: not the manifest.*--emulate"):
+        cmapss.find(tiny)
+
+
+def test_a_manifest_without_a_checksum_is_named(tiny: Path) -> None:
+    (tiny / "emulated.json").write_text('{"seed": 1, "sha256": {}}')
+    with pytest.raises(DataError, match=r"emulated\.json: no checksum for train_FD001\.txt"):
+        cmapss.load("FD001", 0, tiny)
+
+
+@pytest.mark.parametrize("subset", ["FD005", "fd001", "", "1"])
+def test_an_unknown_subset_lists_the_known(tiny: Path, subset: str) -> None:
+    for call in (cmapss.load, lambda s, _, d: cmapss.read(cmapss.find(d), s, "train")):
+        with pytest.raises(DataError, match=f"unknown subset '{subset}'.*FD001, FD002, FD003, FD0"):
+            call(subset, 0, tiny)
+
+
+# ------------------------------------------------------------------------------------ bad bytes
+
+
+def cut_mid_line(lines: list[str]) -> list[str]:
+    return [*lines[:-1], lines[-1][:60]]
+
+
+BAD_ROWS = {
+    "cut": (cut_mid_line, r"line 190: \d+ columns, not 26 \(cut off in mid-line\?\)"),
+    "25 columns": (
+        lambda x: [*x[:7], " ".join(x[7].split()[:25]) + "  \n", *x[8:]],
+        "line 8: 25 columns, not 26",
+    ),
+    "25 columns throughout": (
+        lambda x: [" ".join(line.split()[:25]) + "  \n" for line in x],
+        "line 1: 25 columns, not 26",
+    ),
+    "27 columns": (lambda x: [*x[:7], "0 " + x[7], *x[8:]], "line 8: 27 columns, not 26"),
+    "NaN": (lambda x: [*x[:4], field(x[4], 11, "NaN"), *x[5:]], "line 5, column 12: NaN"),
+    "infinity": (lambda x: [*x[:4], field(x[4], 11, "inf"), *x[5:]], "line 5, column 12: inf"),
+    "a word": (lambda x: [*x[:4], field(x[4], 11, "n/a"), *x[5:]], "line 5: .*'n/a'"),
+    "interleaved": (
+        lambda x: [*x[:10], x[31], *x[10:31], *x[32:]],
+        "line 11: engine 2 cycle 1 where|line 12: engine 1 cycle 11 where",
+    ),
+    "two rows swapped": (lambda x: [x[0], x[2], x[1], *x[3:]], "line 2: engine 1 cycle 3 where"),
+    "a row missing": (
+        lambda x: [*x[:5], *x[6:]],
+        "line 6: engine 1 cycle 7 where engine 1 cycle 6",
+    ),
+    "an engine missing": (lambda x: x[31:], "line 1: engine 2 cycle 1 where engine 1 cycle 1"),
+    "empty": (lambda x: [], "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_ROWS)
+def test_bad_rows_are_named_by_the_parser(tiny: Path, cache: Path, fault: str) -> None:
+    change, message = BAD_ROWS[fault]
+    edit(tiny / "train_FD001.txt", change)
+    seal(tiny)  # the checksum agrees: the parser alone stands guard
+    with pytest.raises(DataError, match=rf"train_FD001\.txt.*({message})"):
+        cmapss.load("FD001", 0, tiny)
+    assert not list(cache.glob("*"))
+
+
+@pytest.mark.parametrize("fault", BAD_ROWS)
+def test_bad_rows_in_nasa_files_come_with_the_way_out(tiny_nasa: Path, fault: str) -> None:
+    change, message = BAD_ROWS[fault]
+    edit(tiny_nasa / "train_FD001.txt", change)
+    with pytest.raises(DataError, match=rf"SHA-256.*damaged.*({message}).*--download.*AMNL_DATA"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+@pytest.mark.parametrize("name", ["train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt"])
+def test_a_wrong_checksum_alone_is_enough(tiny_nasa: Path, name: str) -> None:
+    path = tiny_nasa / name
+    text = path.read_text()
+    path.write_text(text.replace("112 ", "113 ") if "RUL" in name else text.replace("5", "4", 1))
+    expected = cmapss.SHA256[name][:12]
+    with pytest.raises(DataError, match=rf"{name}: the SHA-256 is .*{expected}.*--download"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+def test_gzipped_files_read_like_plain_ones(tiny_nasa: Path) -> None:
+    plain = cmapss.load("FD001", 0, tiny_nasa)
+    for path in tiny_nasa.glob("*.txt"):
+        (tiny_nasa / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    packed = cmapss.load("FD001", 0, tiny_nasa)
+    assert same(plain.train, packed.train)
+    assert same(plain.test, packed.test)
+
+
+def damage_the_stream(data: bytes) -> bytes:
+    return data[:10] + b"\x07" + data[11:]  # a kind of block that deflate does not know
+
+
+@pytest.mark.parametrize("name", ["train_FD001.txt", "RUL_FD001.txt"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-9], lambda b: b[:5], lambda b: b"PK" + b, damage_the_stream]
+)
+def test_a_broken_gzip_is_named(
+    tiny_nasa: Path, name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    plain = tiny_nasa / name
+    text = plain.read_bytes()
+    plain.unlink()
+    (tiny_nasa / f"{name}.gz").write_bytes(damage(gzip.compress(text, mtime=0)))
+    message = rf"{name}\.gz: not a whole gzip file .*--download.*AMNL_DATA_DIR"
+    with pytest.raises(DataError, match=message):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+BAD_LIVES = {
+    "too few": (lambda x: x[:-1], "2 lines for 3 test engines"),
+    "too many": (lambda x: [*x, "9 \n"], "4 lines for 3 test engines"),
+    "a word": (lambda x: [x[0], "many\n", x[2]], "line 2: 'many' is not a remaining life"),
+    "negative": (lambda x: [x[0], "-3\n", x[2]], "line 2: '-3' is not"),
+    "NaN": (lambda x: [x[0], x[1], "nan\n"], "line 3: 'nan' is not"),
+    "two columns": (lambda x: ["1 2\n", *x[1:]], "line 1: '1 2' is not"),
+    "a blank line": (lambda x: [x[0], "\n", *x[1:]], "line 2: '' is not"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_LIVES)
+@pytest.mark.parametrize("sealed", [True, False])
+def test_bad_remaining_lives_are_named(tiny_nasa: Path, fault: str, sealed: bool) -> None:
+    change, message = BAD_LIVES[fault]
+    edit(tiny_nasa / "RUL_FD001.txt", change)
+    if sealed:
+        seal(tiny_nasa)
+    else:
+        message = rf"SHA-256.*{message}.*--download"
+    with pytest.raises(DataError, match=rf"RUL_FD001\.txt.*{message}"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+# ---------------------------------------------------------------------------------------- cache
+
+
+def test_the_second_load_is_identical_and_parses_nothing(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cmapss.load("FD004", 2, tiny)
+    monkeypatch.setattr(cmapss, "parse_rows", lambda *a: pytest.fail("parsed again"))
+    second = cmapss.load("FD004", 2, tiny)
+    assert same(first.train, second.train)
+    assert same(first.val, second.val)
+    assert same(first.test, second.test)
+    assert np.array_equal(first.normaliser.mean, second.normaliser.mean)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1000], lambda b: b"", lambda b: b"x" * len(b)])
+def test_a_damaged_cache_entry_is_built_again(
+    tiny: Path, cache: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    first = cmapss.load("FD001", 0, tiny)
+    entries = sorted(cache.glob("*.npy"))
+    whole = [entry.read_bytes() for entry in entries]
+    assert len(entries) == 2
+    for entry in entries:
+        entry.write_bytes(damage(entry.read_bytes()))
+    second = cmapss.load("FD001", 0, tiny)
+    assert same(first.train, second.train)
+    assert same(first.test, second.test)
+    assert [entry.read_bytes() for entry in entries] == whole
+
+
+def test_a_changed_file_is_read_again(tiny: Path) -> None:
+    before = cmapss.read(cmapss.find(tiny), "FD001", "train").values
+    edit(tiny / "train_FD001.txt", lambda lines: [field(lines[0], 8, "1234.5"), *lines[1:]])
+    seal(tiny)
+    after = cmapss.read(cmapss.find(tiny), "FD001", "train").values
+    assert after[0, 6] == 1234.5
+    assert np.array_equal(before[1:], after[1:])
+
+
+def test_a_file_damaged_after_caching_is_noticed(tiny_nasa: Path) -> None:
+    cmapss.load("FD001", 0, tiny_nasa)
+    edit(tiny_nasa / "train_FD001.txt", lambda lines: lines[:-1])
+    with pytest.raises(DataError, match=r"train_FD001\.txt: the SHA-256"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+@pytest.mark.parametrize("place", ["below a file", "is a file", "below a device"])
+def test_an_unwritable_cache_is_named(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    # Permissions do not stop root; these paths stop anyone.
+    (tmp_path / "file").write_text("in the way")
+    where = {
+        "below a file": tmp_path / "file" / "cache",
+        "is a file": tmp_path / "file",
+        "below a device": Path("/dev/null/cache"),
+    }[place]
+    monkeypatch.setenv("AMNL_CACHE_DIR", str(where))
+    with pytest.raises(DataError, match=f"cannot write to the cache {where}.*AMNL_CACHE_DIR"):
+        cmapss.load("FD001", 0, tiny)
+    with pytest.raises(DataError, match=f"cannot write to the cache {where}/cmapss"):
+        cmapss.find(download=True)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("moment", ["fdopen", "replace"])
+def test_a_write_that_fails_leaves_nothing_behind(
+    tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, moment, full)
+        with pytest.raises(DataError, match=r"cannot write .*train_FD001-.*No space left.*CACHE"):
+            cmapss.load("FD001", 0, tiny)
+    assert list(cache.iterdir()) == []
+    assert len(cmapss.load("FD001", 0, tiny).train) > 0
+
+
+# ---------------------------------------------------------------------------------------- fetch
+
+
+def pack(folder: Path, archive: Path, nested: bool) -> Path:
+    flat = folder / "CMAPSSData.zip"
+    with zipfile.ZipFile(flat, "w") as out:
+        for path in sorted(folder.glob("*.txt")):
+            out.write(path, path.name)
+        out.writestr("readme.txt", "not data")
+    if not nested:
+        return flat.rename(archive)
+    with zipfile.ZipFile(archive, "w") as out:
+        out.write(flat, "6. Turbofan Engine Degradation Simulation Data Set/CMAPSSData.zip")
+    return archive
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_both_archives_unpack(tiny_nasa: Path, tmp_path: Path, nested: bool) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    cmapss.unpack(pack(tiny_nasa, tmp_path / "archive.zip", nested), target)
+    assert sorted(p.name for p in target.iterdir()) == sorted(cmapss.SHA256)
+    assert cmapss.find(target).kind == "nasa"
+    assert same(cmapss.load("FD001", 0, target).train, cmapss.load("FD001", 0, tiny_nasa).train)
+
+
+@pytest.mark.parametrize("fault", ["missing", "changed", "no zip"])
+def test_a_wrong_archive_unpacks_nothing(tiny_nasa: Path, tmp_path: Path, fault: str) -> None:
+    last = tiny_nasa / sorted(cmapss.SHA256)[-1]
+    if fault == "missing":
+        last.unlink()
+    elif fault == "changed":
+        edit(last, lambda lines: lines[:-1])
+    archive = pack(tiny_nasa, tmp_path / "archive.zip", nested=False)
+    if fault == "no zip":
+        archive.write_bytes(archive.read_bytes()[:200])
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(DataError, match=r"archive\.zip: .*(not NASA's|SHA-256)"):
+        cmapss.unpack(archive, target)
+    assert list(target.iterdir()) == []
+
+
+def test_fetching_uses_the_second_address_when_the_first_fails(
+    tiny_nasa: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack(tiny_nasa, tmp_path / "archive.zip", nested=True)
+    asked = []
+
+    def retrieve(url: str, known_hash: str, path: Path, fname: str) -> str:
+        asked.append((url, known_hash))
+        if "data.nasa.gov" in url:
+            raise ConnectionError("no route")
+        return str(archive.rename(Path(path) / fname))
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    source = cmapss.find(download=True)
+    assert source.folder == cache / "cmapss"
+    assert [(u, k.removeprefix("sha256:")) for u, k in asked] == list(cmapss._URLS)
+    assert sorted(p.name for p in source.folder.iterdir()) == sorted(cmapss.SHA256)
+    cmapss.find(download=True)
+    assert len(asked) == 2  # what is there is not fetched again
+
+
+def test_fetching_without_a_network_names_the_ways_out(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def retrieve(url: str, **_: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    with pytest.raises(DataError, match="could not download") as caught:
+        cmapss.load("FD001", download=True)
+    for word in ("data.nasa.gov", "phm-datasets", "no route", "by hand", "AMNL_DATA_DIR"):
+        assert word in str(caught.value)
+    assert list((cache / "cmapss").iterdir()) == []
