@@ -12,6 +12,7 @@ from amnl.combine import combine_losses, simulate_sweep
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "bench",
     "cli",
     "cmapss",
     "combine",
@@ -19,6 +20,8 @@ _SUBMODULES = (
     "losses",
     "model",
     "plots",
+    "results",
+    "shared_regression",
     "simulate",
     "train",
 )
