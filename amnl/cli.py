@@ -131,6 +131,10 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Windows a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 1e-3,
     stride: Annotated[int, typer.Option(help="Keep every n-th training window.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads. Default: all cores; 1 is faster where others use them."),
+    ] = None,
     data_dir: DataDir = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="File to save each epoch to, and to resume from.")
@@ -142,6 +146,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one cell, choose its epoch on validation engines, score it on the test engines."""
+    import torch
+
     from amnl.train import TrainConfig
     from amnl.train import train as run
 
@@ -160,6 +166,8 @@ def train(
         )
         if save:
             _check_folder(save)
+        if threads:
+            torch.set_num_threads(threads)
         with _progress(epochs) as on_epoch:
             result = run(
                 config, data_dir, checkpoint=checkpoint, log_dir=log_dir, on_epoch=on_epoch

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 import warnings
 import zipfile
@@ -193,7 +194,7 @@ def unpack(archive: Path, folder: Path) -> None:
             raise DataError(f"{archive}: no {name} inside; this is not NASA's CMAPSSData.zip")
         _verify(texts[name], name, archive, expected)
     for name in SHA256:
-        _write_atomically(folder / name, texts[name])
+        write_atomically(folder / name, texts[name])
 
 
 def _verify(text: bytes, name: str, path: Path, expected: str, engines: int | None = None) -> None:
@@ -223,20 +224,22 @@ def _writable(folder: Path) -> None:
         ) from error
 
 
-def _write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write beside the target, then rename: a reader sees the whole file or none."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write beside the target, then rename: a reader sees the whole file or none.
+
+    Raises `DataError` when the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
+        temporary.write_bytes(data)
         os.replace(temporary, path)
-    except OSError as error:  # a full disk, say
+    except OSError as error:
         raise DataError(
-            f"cannot write {path}: {error.strerror}. Make room, or set AMNL_CACHE_DIR to another "
-            "folder."
+            f"cannot write {path}: {error.strerror}. Make room, or use another folder "
+            "(AMNL_CACHE_DIR says where the cache is)."
         ) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------------- parse
@@ -443,7 +446,7 @@ def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
     rows = parse_rows(text, path)
     buffer = BytesIO()
     np.save(buffer, rows)
-    _write_atomically(cached, buffer.getbuffer())
+    write_atomically(cached, buffer.getbuffer())
     return rows
 
 

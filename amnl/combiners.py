@@ -75,13 +75,15 @@ def make_combiner(name: str, **settings: Any) -> Combiner:
 
 @register("fixed")
 class FixedWeightLoss(Combiner):
-    """`rul_weight · rul_loss + health_weight · health_loss`, the weights fixed for good.
+    """`rul_weight · rul_loss + health_weight · health_loss`, fixed for good.
 
-    The weights are plain floats: not parameters, so no optimiser can move them, and not buffers, so
-    a checkpoint carries none of them. They need not sum to 1; the source leaves that to the caller,
-    and doubling both doubles the loss. `FixedWeightLoss.convex(lam)` builds the convex combination.
+    The weights are plain floats: not parameters, so no optimiser can move
+    them, and not buffers, so a checkpoint carries none of them. They need
+    not sum to 1; the source leaves that to the caller, and doubling both
+    doubles the loss. `FixedWeightLoss.convex(lam)` builds the convex one.
 
-    Raises `ValueError` for a weight that is negative, NaN or infinite. Source: chapter 15.1.
+    Raises `ValueError` for a weight that is negative, NaN or infinite.
+    Source: chapter 15.1.
     """
 
     def __init__(self, rul_weight: float = 0.5, health_weight: float = 0.5) -> None:
@@ -89,13 +91,18 @@ class FixedWeightLoss(Combiner):
 
     @classmethod
     def convex(cls, lam: float) -> "FixedWeightLoss":
-        """Weights `lam` and `1 - lam`. `ValueError` when `lam` is outside [0, 1] or NaN."""
+        """Weights `lam` and `1 - lam`; `ValueError` outside [0, 1] or NaN."""
         if not 0.0 <= lam <= 1.0:
             raise ValueError(f"lam must lie in [0, 1], got {lam}")
         return cls(rul_weight=lam, health_weight=1.0 - lam)
 
-    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
-        """The weighted sum, 0-D. `extras` are ignored: a fixed weight looks at nothing else."""
+    def forward(
+        self,
+        rul_loss: Tensor,
+        health_loss: Tensor,
+        **extras: Any,
+    ) -> Tensor:
+        """The weighted sum, 0-D. A fixed weight ignores all `extras`."""
         _check_scalars(rul_loss, health_loss)
         return self.rul_weight * rul_loss + self.health_weight * health_loss
 

@@ -7,15 +7,14 @@ and the test engines are scored beside, never consulted.
 
 import dataclasses
 import json
-import os
 import pickle
 import platform
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -114,27 +113,14 @@ class RunResult:
         return cls(**{**stored, "config": TrainConfig(**stored["config"])})
 
     def save(self, path: str | Path) -> None:
-        """Write JSON atomically."""
+        """Write JSON, the whole file or none."""
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        cmapss.write_atomically(Path(path), text.encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "RunResult":
         """Read what `save` wrote."""
         return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-
-
-def atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def pick_device() -> torch.device:
@@ -244,7 +230,7 @@ class Trainer:
                 record["seconds"] = round(time.perf_counter() - start, 3)
                 self.history.append(record)
                 if path:
-                    atomically(path, self._checkpoint)
+                    self._checkpoint(path)
                 if writer:
                     for key, value in record.items():
                         writer.add_scalar(key, value, epoch)
@@ -405,6 +391,7 @@ class Trainer:
         }
 
     def _checkpoint(self, path: Path) -> None:
+        whole = BytesIO()
         torch.save(
             {
                 "version": _CHECKPOINT_VERSION,
@@ -416,8 +403,9 @@ class Trainer:
                 "random": [torch.get_rng_state(), self.order.get_state(), _cuda_state()],
                 **{name: part.state_dict() for name, part in self._parts().items()},
             },
-            path,
+            whole,
         )
+        cmapss.write_atomically(path, whole.getbuffer())
 
     def _restore(self, path: Path) -> None:
         try:

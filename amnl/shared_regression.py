@@ -1,0 +1,112 @@
+"""The smallest model in which a weight between two losses has an optimum. NumPy only.
+
+Two linear regressions share one weight vector. The primary task is the one we are scored on. The
+auxiliary task has data of its own, drawn around a *different* vector. The shared vector minimises
+`λ · scale · MSE_primary + (1 - λ) · MSE_auxiliary`, in closed form. Chapter 2 derives the optimum.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class TwoTasks:
+    """What the optimal λ depends on. Raises `ValueError` when no such pair of tasks exists.
+
+    `dim` weights; sample counts `n_primary`, `n_auxiliary` (at least `dim`); noise standard
+    deviations; `disagreement`, the distance between the two tasks' true vectors; `scale`, the
+    factor on the primary loss (a change of its unit).
+    """
+
+    dim: int = 10
+    n_primary: int = 40
+    n_auxiliary: int = 160
+    noise_primary: float = 2.0
+    noise_auxiliary: float = 2.0
+    disagreement: float = 0.5
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dim <= min(self.n_primary, self.n_auxiliary):
+            raise ValueError(f"each task needs at least dim samples and dim ≥ 1: {self}")
+        if not min(self.noise_auxiliary, self.disagreement) >= 0:
+            raise ValueError(f"noise and disagreement cannot be negative: {self}")
+        if not min(self.noise_primary, self.scale) > 0:
+            raise ValueError(f"noise_primary and scale must be positive: {self}")
+
+    @property
+    def primary_variance(self) -> float:
+        """Expected squared error of the vector fitted to the primary data alone."""
+        return self.dim * self.noise_primary**2 / self.n_primary
+
+    @property
+    def auxiliary_error(self) -> float:
+        """Expected squared error, for the primary task, of the vector fitted to auxiliary data."""
+        return self.dim * self.noise_auxiliary**2 / self.n_auxiliary + self.disagreement**2
+
+
+def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, Array]:
+    """One data set: `(x1, y1, x2, y2, truth)`, primary then auxiliary, and the primary's vector.
+
+    Inputs are white within the sample, `x.T @ x = n · I`, so that the hand derivation is exact.
+    """
+    truth = rng.normal(size=tasks.dim)
+    direction = rng.normal(size=tasks.dim)
+    other = truth + tasks.disagreement * direction / np.linalg.norm(direction)
+    x1, x2 = (_white(n, tasks.dim, rng) for n in (tasks.n_primary, tasks.n_auxiliary))
+    y1 = x1 @ truth + tasks.noise_primary * rng.normal(size=tasks.n_primary)
+    y2 = x2 @ other + tasks.noise_auxiliary * rng.normal(size=tasks.n_auxiliary)
+    return x1, y1, x2, y2, truth
+
+
+def fit(
+    x1: Array,
+    y1: Array,
+    x2: Array,
+    y2: Array,
+    lam: float,
+    scale: float = 1.0,
+) -> Array:
+    """The shared vector with the least `lam · scale · MSE_1 + (1 - lam) · MSE_2`."""
+    a, b = lam * scale / len(y1), (1.0 - lam) / len(y2)
+    matrix = a * x1.T @ x1 + b * x2.T @ x2
+    vector = a * x1.T @ y1 + b * x2.T @ y2
+    return np.linalg.solve(matrix, vector)
+
+
+def excess(tasks: TwoTasks, lam: float | Array) -> float | Array:
+    """Expected held-out error of the primary task above its noise floor, derived by hand."""
+    share = lam * tasks.scale / (lam * tasks.scale + 1.0 - lam)
+    return share**2 * tasks.primary_variance + (1.0 - share) ** 2 * tasks.auxiliary_error
+
+
+def optimum(tasks: TwoTasks) -> float:
+    """The λ with the smallest `excess`: the odds are auxiliary / (scale · primary) error."""
+    return tasks.auxiliary_error / (tasks.scale * tasks.primary_variance + tasks.auxiliary_error)
+
+
+def simulate(tasks: TwoTasks, lambdas: Array, repeats: int, seed: int) -> Array:
+    """Held-out error of the primary task above its noise floor, shape `(repeats, len(lambdas))`.
+
+    Each repeat draws new data and uses it for every λ (common random numbers). For white inputs
+    `‖fitted - truth‖²` is the error on a test set without end, so no test noise is added.
+    """
+    rng = np.random.default_rng(seed)
+    errors = np.empty((repeats, len(lambdas)))
+    for r in range(repeats):
+        x1, y1, x2, y2, truth = draw(tasks, rng)
+        for k, lam in enumerate(lambdas):
+            errors[r, k] = np.sum((fit(x1, y1, x2, y2, lam, tasks.scale) - truth) ** 2)
+    return errors
+
+
+def _white(n: int, dim: int, rng: np.random.Generator) -> Array:
+    """`n` rows of `dim` inputs with `x.T @ x = n · I` up to rounding."""
+    q: Array = np.linalg.qr(rng.normal(size=(n, dim))).Q
+    return math.sqrt(n) * q

@@ -1,0 +1,193 @@
+"""Emulated engine fleets in NASA's C-MAPSS file format: the data for a machine without NASA's.
+
+Every reading is a mean of its operating condition, an engine's own level, and noise:
+
+    reading = mean[c,s] + noise[c,s] · (new[c,s] + (end[c,s] − new[c,s]) · exp(−rul / tau) + ε)
+
+for condition c and sensor s. An engine draws its fault mode (HPC, or fan), its life, the pace `tau`
+of its damage and its levels `new` and `end` (at delivery and at failure) together, from a normal
+distribution with a few factors. Damage that grows exponentially to a fixed threshold is how
+A. Saxena, K. Goebel, D. Simon, N. Eklund made the real data ("Damage Propagation Modeling for
+Aircraft Engine Run-to-Failure Simulation", PHM08, Denver, 2008). The numbers are in
+`simulate.json`, which `tools/calibrate_emulator.py` measured on NASA's training files.
+
+What is not here: the noisier regime in which a quarter of FD003's fan engines start their lives
+(speeds s8 and s13), spreads between engines that are not normal (core speed s9 and s14 at failure),
+noise that two sensors share (a correlation below 0.1 in FD001), and any physics.
+"""
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amnl.cmapss import SUBSETS, DataError, check_subset, write_atomically
+
+MANIFEST = "emulated.json"
+_FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank
+
+
+@cache
+def table() -> dict[str, Any]:
+    """The calibration: `simulate.json` as it stands in the package."""
+    text = files("amnl").joinpath("simulate.json").read_text(encoding="utf-8")
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def write_fleet(
+    folder: str | Path,
+    subset: str = "FD001",
+    seed: int = 0,
+    engines: int | None = None,
+    test_engines: int | None = None,
+) -> Path:
+    """Write train_, test_ and RUL_`subset`.txt and the manifest `emulated.json` into `folder`.
+
+    The engine counts are NASA's unless given. The same seed gives the same bytes (on one NumPy
+    version). Several subsets of one seed may share a folder. Returns the folder. Raises `DataError`
+    for an unknown subset, fewer than one engine, a negative seed, a folder that cannot be written,
+    and one that holds files which are not this emulator's with this seed.
+    """
+    check_subset(subset)
+    counts = [
+        default if given is None else given
+        for given, default in zip(
+            (engines, test_engines), table()["subsets"][subset]["engines"], strict=True
+        )
+    ]
+    if min(counts) < 1 or seed < 0:
+        raise DataError(
+            f"{counts[0]} training and {counts[1]} test engines, seed {seed}: each fleet needs at "
+            "least one engine, and the seed must not be negative"
+        )
+    folder = Path(folder).expanduser()
+    manifest = _manifest(folder, subset, seed)
+    train, _ = _fleet(subset, np.random.default_rng([seed, SUBSETS.index(subset), 0]), counts[0])
+    test, rul = _fleet(
+        subset, np.random.default_rng([seed, SUBSETS.index(subset), 1]), counts[1], cut=True
+    )
+    texts = {
+        f"train_{subset}.txt": _text(train),
+        f"test_{subset}.txt": _text(test),
+        f"RUL_{subset}.txt": "".join(f"{r} \n" for r in rul).encode(),
+    }
+    manifest["subsets"][subset] = {"engines": counts[0], "test_engines": counts[1]}
+    manifest["sha256"] |= {name: hashlib.sha256(t).hexdigest() for name, t in texts.items()}
+    texts[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_atomically(folder / name, text)
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def write_all(folder: str | Path, seed: int = 0) -> Path:
+    """Write all four subsets, of NASA's sizes. Returns the folder; raises as `write_fleet`."""
+    for subset in SUBSETS:
+        write_fleet(folder, subset, seed)
+    return Path(folder).expanduser()
+
+
+def _manifest(folder: Path, subset: str, seed: int) -> dict[str, Any]:
+    """The folder's manifest, or a fresh one. Refuses to mix fleets or to overwrite other data."""
+    fresh: dict[str, Any] = {
+        "emulator": table()["emulator"],
+        "seed": seed,
+        "subsets": {},
+        "sha256": {},
+    }
+    path = folder / MANIFEST
+    if path.is_file():
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            whose = f"emulator {found['emulator']}, seed {found['seed']}"
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{path} is not a manifest of this emulator; delete the file") from None
+        ours = f"emulator {fresh['emulator']}, seed {seed}"
+        if whose == ours:
+            return found
+        raise DataError(
+            f"{folder} holds the fleet of {whose}, not of {ours}; name another folder, or delete it"
+        )
+    for half in ("train", "test", "RUL"):
+        for name in (f"{half}_{subset}.txt", f"{half}_{subset}.txt.gz"):
+            if (folder / name).exists():
+                raise DataError(
+                    f"{folder / name} is there and no {MANIFEST} says that it is emulated; it will "
+                    "not be overwritten: name another folder"
+                )
+    return fresh
+
+
+def _draw_engines(
+    subset: str, rng: np.random.Generator, engines: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Lives (engines,) in cycles, tau (engines,) and levels (engines, 2, conditions, 21).
+
+    Fault modes come in the proportion of NASA's training engines, in random order.
+    """
+    modes = list(table()["subsets"][subset]["modes"].values())
+    ends = np.cumsum([m["engines"] for m in modes])
+    split = np.round(engines * ends / ends[-1])
+    mode = rng.permutation(np.searchsorted(split, np.arange(engines), side="right"))
+    factors, means = (np.array([m[key] for m in modes]) for key in ("factors", "mean"))
+    score = rng.standard_normal((engines, factors.shape[1]))
+    drawn = means[mode] + np.einsum("ef,efp->ep", score, factors[mode])
+    shift = np.array([m["life_shift"] for m in modes])[mode]
+    life = np.round(shift + np.exp(drawn[:, 0])).astype(np.int64)
+    return life, life * np.exp(drawn[:, 1]), drawn[:, 2:].reshape(engines, 2, -1, 21)
+
+
+def _fleet(
+    subset: str, rng: np.random.Generator, engines: int, *, cut: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Rows (n, 26) of a fleet and each engine's remaining life after its last row.
+
+    With `cut`, an engine is seen for a share of its life that is uniform up to all but a cycle.
+    """
+    entry = table()["subsets"][subset]
+    life, tau, levels = _draw_engines(subset, rng, engines)
+    share = rng.uniform(entry["seen_from"], 1, engines) if cut else np.ones(engines)
+    seen = (share * life).astype(np.int64)  # rounds down: a cut engine never reaches its end
+    engine = np.repeat(np.arange(engines), seen)
+    cycle = np.arange(len(engine)) - np.repeat(np.cumsum(seen) - seen, seen) + 1
+
+    conditions = {k: np.array(v) for k, v in entry["conditions"].items()}
+    shares = conditions["share"] / conditions["share"].sum()
+    condition = rng.choice(len(shares), size=len(engine), p=shares)
+    growth = np.exp((cycle - life[engine]) / tau[engine])[:, None]
+    new, end = levels[engine, 0, condition], levels[engine, 1, condition]
+    deviation = new + (end - new) * growth + rng.standard_normal((len(engine), 21))
+    sensors = conditions["mean"][condition] + conditions["noise"][condition] * deviation
+    settings = conditions["settings"][condition] + _jitter(conditions, condition, rng)
+    return np.column_stack([engine + 1, cycle, settings, sensors]), life - seen
+
+
+def _jitter(
+    conditions: dict[str, NDArray[np.float64]],
+    condition: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """(n, 3) wander of altitude, Mach number and throttle (none) about their nominal values."""
+    low, high = conditions["altitude"][condition].T
+    half = float(conditions["mach"])
+    mach = rng.uniform(-half, half, len(condition))
+    if len(conditions["share"]) == 1:
+        altitude = rng.normal(low, high)  # the table gives its mean and deviation
+    else:
+        altitude, mach = rng.uniform(low, high), np.maximum(mach, 0)
+    return np.column_stack([altitude, mach, np.zeros(len(condition))])
+
+
+def _text(rows: NDArray[np.float64]) -> bytes:
+    """Rows in NASA's format: 26 numbers between single blanks, two blanks at the end."""
+    form = _FORMAT + " ".join(f"%.{d}f" for d in table()["decimals"]) + "  \n"
+    return "".join([form % tuple(row) for row in rows.tolist()]).encode()
