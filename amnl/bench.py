@@ -93,7 +93,8 @@ def plain_steps(preset: str, data: Data, batch_size: int = 256) -> Iterator[int]
 
 def our_steps(preset: str, data: Data, batch_size: int = 256) -> Iterator[int]:
     """Train our way for ever; yields the number of windows of each step."""
-    trainer = Trainer(TrainConfig(subset=data.subset, preset=preset), data)
+    config = TrainConfig(subset=data.subset, preset=preset, seed=data.seed, stride=data.stride)
+    trainer = Trainer(config, data, device=torch.device("cpu"))
     trainer.model.train()
     while True:
         for index in trainer.train.shuffled(batch_size, trainer.order):

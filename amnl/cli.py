@@ -5,6 +5,7 @@ object there and nothing else. A failed command says why in one message and exit
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,8 +165,8 @@ def train(
             lr=lr,
             stride=stride,
         )
-        if save:
-            _check_folder(save)
+        for path in (save, checkpoint):
+            _check_target(path)
         if threads:
             torch.set_num_threads(threads)
         with _progress(epochs) as on_epoch:
@@ -201,10 +202,14 @@ def _settings(combiner: str, lam: float | None, pairs: list[str]) -> dict[str, A
     return settings
 
 
-def _check_folder(path: Path) -> None:
+def _check_target(path: Path | None) -> None:
     """Fail before training, not after it."""
+    if path is None:
+        return
     if not path.parent.is_dir():
-        raise ValueError(f"--save {path}: the folder {path.parent} does not exist; make it first")
+        raise ValueError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written as a file; name another")
 
 
 @contextmanager

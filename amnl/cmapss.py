@@ -235,8 +235,8 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
-            f"cannot write {path}: {error.strerror}. Make room, or use another folder "
-            "(AMNL_CACHE_DIR says where the cache is)."
+            f"cannot write {path}: {error.strerror or error}. Make room, or use another folder "
+            "(for the cache: AMNL_CACHE_DIR)."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -575,10 +575,12 @@ def _first_row_repeats(fleet: Fleet, pads: NDArray[np.int64]) -> NDArray[np.int6
 
 @dataclass(frozen=True)
 class Data:
-    """One subset, ready to train: all windows of training and validation engines, one per test
-    engine (its last cycle)."""
+    """One subset, ready to train: windows of training and validation engines, split by `seed`, and
+    one window per test engine (its last cycle)."""
 
     subset: str
+    seed: int
+    stride: int
     source: Source
     train: Windows
     val: Windows
@@ -607,6 +609,8 @@ def load(
     values = normaliser(fleet)
     return Data(
         subset,
+        seed,
+        stride,
         source,
         train=windows(fleet, values, fit, stride=stride),
         val=windows(fleet, values, held),

@@ -182,7 +182,7 @@ class AMNLFixedLoss(Combiner):
 
 
 def _checked_weight(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0.0):
+    if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0.0):
         raise ValueError(f"{name} must be a finite number that is not negative, got {value}")
     return float(value)
 

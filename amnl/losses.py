@@ -47,8 +47,8 @@ def moderate_weighted_mse_loss(pred: Tensor, target: Tensor, max_rul: float = MA
 def rmse(pred: Any, target: Any) -> float:
     """Root of the mean squared error over all entries, in the unit of the inputs (cycles).
 
-    Array-likes of one shape. Pool before calling: the mean of batch RMSEs is a different, smaller
-    number. Raises `ValueError` for unequal shapes, no entries, NaN or infinity.
+    Array-likes of one shape. Pool before calling: the mean of batch RMSEs is a different, usually
+    smaller number. Raises `ValueError` for unequal shapes, no entries, NaN or infinity.
     """
     pred, target = _paired(pred, target)
     return float(np.sqrt(np.mean((pred - target) ** 2)))

@@ -168,8 +168,8 @@ class DualTaskModel(nn.Module):
         self.trunk = Trunk(config)
         shared = config.funnel[-1]
         self.rul_head = _linears((shared, *config.rul, 1))  # ends in a ReLU: no negative lives
-        # With the usual bias near 0 that ReLU is shut for every window in about half of the seeds,
-        # and no gradient can open it: the RUL would stay 0. Start in mid-range instead.
+        # With the usual bias near 0 that ReLU is shut for every window in many seeds, and the RUL
+        # loss cannot open it (chapter 5 counts them). Start in mid-range instead.
         nn.init.constant_(self.rul_head[-2].bias, MAX_RUL / 2)  # type: ignore[arg-type]
         self.health_head = _linears((shared, *config.health, len(HEALTH_STATES)), last=True)
 

@@ -33,6 +33,7 @@ from amnl.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
 _CHECKPOINT_VERSION = 1
+_NAN_HELP = "Nothing of this epoch was kept. A lower --lr or a larger rul_unit usually helps."
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         cmapss.check_subset(self.subset)
-        for name in ("epochs", "batch_size", "lr", "rul_unit", "clip", "stride"):
+        for name in ("epochs", "batch_size", "lr", "warmup_epochs", "rul_unit", "clip", "stride"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {value}")
@@ -167,9 +168,16 @@ class Trainer:
         combiner: Combiner | None = None,
         device: torch.device | None = None,
     ) -> None:
-        """Raises `ValueError` for unknown presets and combiners, or data of another subset."""
-        if data.subset != config.subset:
-            raise ValueError(f"the settings say {config.subset}, the data are {data.subset}")
+        """Raises `ValueError` for unknown presets and combiners, and for data that were loaded with
+        another subset, seed or stride than the settings say."""
+        for name in ("subset", "seed", "stride"):
+            ours, theirs = getattr(config, name), getattr(data, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"the settings say {name} {ours}, the data were loaded with {theirs}; "
+                    f"load them with {name} {ours}"
+                )
+        _commit()  # the code that runs is today's, whatever is committed meanwhile
         self.config, self.data = config, data
         self.device = device or pick_device()
         self.dtype = getattr(torch, config.dtype)
@@ -290,17 +298,15 @@ class Trainer:
     def _stop_on_nan(self, epoch: int, losses: Tensor) -> None:
         step = int((~losses.isfinite()).any(1).nonzero()[0])
         total, rul_loss, health_loss = losses[step].tolist()
-        changed = {
-            f.name: getattr(self.config, f.name)
-            for f in dataclasses.fields(self.config)
-            if f.name in ("subset", "preset", "seed", "lr", "rul_unit", "batch_size", "dtype")
-        }
         raise TrainingError(
             f"loss {total} at epoch {epoch}, step {step + 1} of {len(losses)} "
             f"(RUL loss {rul_loss}, health loss {health_loss}; {self.mtl_loss.get_name()}); "
-            f"settings {changed}. Nothing of this epoch was kept. A lower --lr or a larger "
-            "rul_unit usually helps."
+            f"settings {self._settings()}. {_NAN_HELP}"
         )
+
+    def _settings(self) -> Record:
+        shown = ("subset", "preset", "seed", "lr", "rul_unit", "batch_size", "dtype")
+        return {name: getattr(self.config, name) for name in shown}
 
     def _average(self, average: Any, current: Any, steps: Any) -> None:
         if not average[0].is_floating_point():  # BatchNorm's counter of batches
@@ -320,7 +326,13 @@ class Trainer:
             r, logits = self.average(batches.inputs(index))
             rul.append(r)
             health.append(logits.argmax(1))
-        return torch.cat(rul).cpu().numpy().astype(np.float64), torch.cat(health).cpu().numpy()
+        pred = torch.cat(rul).cpu().numpy().astype(np.float64)
+        if not np.isfinite(pred).all():
+            raise TrainingError(
+                f"the weights predict {pred[~np.isfinite(pred)][0]} after epoch "
+                f"{len(self.history) + 1}; settings {self._settings()}. {_NAN_HELP}"
+            )
+        return pred, torch.cat(health).cpu().numpy()
 
     def _evaluate(self, epoch: int) -> Record:
         val_rmse = rmse(self.predict(self.val)[0], self.data.val.rul)
@@ -390,13 +402,21 @@ class Trainer:
             "plateau": self.plateau,
         }
 
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that resumes from it."""
+        return {
+            "version": _CHECKPOINT_VERSION,
+            "config": dataclasses.asdict(self.config),
+            "data": str(self.data.source),
+            "combiner kind": type(self.mtl_loss).__name__,
+            "combiner weights": [self.mtl_loss.rul_weight, self.mtl_loss.health_weight],
+        }
+
     def _checkpoint(self, path: Path) -> None:
         whole = BytesIO()
         torch.save(
             {
-                "version": _CHECKPOINT_VERSION,
-                "config": dataclasses.asdict(self.config),
-                "data": str(self.data.source),
+                **self._identity(),
                 "history": self.history,
                 "best": self.best,
                 "seconds": self.seconds,
@@ -415,12 +435,7 @@ class Trainer:
                 f"{path}: not a checkpoint of this book ({type(error).__name__}). Delete it to "
                 "start anew, or name another file."
             ) from error
-        ours: dict[str, Any] = {
-            "version": _CHECKPOINT_VERSION,
-            "config": dataclasses.asdict(self.config),
-            "data": str(self.data.source),
-        }
-        for key, value in ours.items():
+        for key, value in self._identity().items():
             if state.get(key) != value:
                 raise ValueError(
                     f"{path}: the checkpoint's {key} is {state.get(key)}, this run's is {value}. "
@@ -461,7 +476,7 @@ def train(
 
 @lru_cache
 def _commit() -> str:
-    """The checkout's commit, with + when files differ from it; empty outside a checkout."""
+    """The checkout's commit, + when tracked files differ from it; empty outside a checkout."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(

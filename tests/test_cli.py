@@ -84,7 +84,10 @@ def test_train_with_a_combiner_and_its_settings(folder: Path) -> None:
         (("--setting", "rul_weight"), ("name=value", "rul_weight")),
         (("--setting", "weight=1"), ("'weight'", "rul_weight, health_weight")),
         (("--lr", "0"), ("lr", "positive")),
-        (("--save", "nowhere/run.json"), ("--save nowhere/run.json", "make it first")),
+        (("--save", "nowhere/run.json"), ("nowhere/run.json", "make it first")),
+        (("--checkpoint", "nowhere/run.pt"), ("nowhere/run.pt", "make it first")),
+        (("--save", "."), ("cannot be written as a file",)),
+        (("--setting", "rul_weight=abc"), ("rul_weight", "abc")),
         (("--data-dir", "nowhere"), ("nowhere", "AMNL_DATA_DIR", "--download", "--emulate")),
     ],
 )

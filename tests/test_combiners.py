@@ -117,7 +117,7 @@ def test_fixed_weights_are_neither_parameters_nor_buffers() -> None:
 
 @pytest.mark.parametrize("make", [FixedWeightLoss, AMNLFixedLoss])
 @pytest.mark.parametrize("setting", ["rul_weight", "health_weight"])
-@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, "half"])
 def test_a_bad_weight_is_named(make: type[nn.Module], setting: str, bad: float) -> None:
     with pytest.raises(ValueError, match=rf"{setting} .* got {bad}"):
         make(**{setting: bad})

@@ -46,7 +46,8 @@ def comparable(result: RunResult) -> dict[str, Any]:
 def test_a_seed_repeats_and_another_differs(data: cmapss.Data) -> None:
     first, again = (Trainer(SMALL, data).fit() for _ in range(2))
     assert comparable(first) == comparable(again)
-    other = Trainer(dataclasses.replace(SMALL, seed=1), data).fit()
+    moved = dataclasses.replace(data, seed=1)  # the same split, so that only the weights differ
+    other = Trainer(dataclasses.replace(SMALL, seed=1), moved).fit()
     assert other.metrics["test_rmse"] != first.metrics["test_rmse"]
 
 
@@ -95,6 +96,22 @@ def test_checkpoint_of_other_settings_is_refused(data: cmapss.Data, tmp_path: Pa
     with pytest.raises(ValueError, match=r"run\.pt: the checkpoint's config .* Delete the file"):
         Trainer(dataclasses.replace(SMALL, lr=1e-4), data).fit(checkpoint=path)
     assert path.read_bytes() == before
+
+
+def test_checkpoint_of_another_weight_is_refused(data: cmapss.Data, tmp_path: Path) -> None:
+    """A fixed weight has no state of its own: only the checkpoint's identity can tell."""
+    path = tmp_path / "run.pt"
+    Trainer(SMALL, data, combiner=FixedWeightLoss.convex(0.1)).fit(checkpoint=path)
+    with pytest.raises(ValueError, match=r"combiner weights is \[0\.1, 0\.9\]"):
+        Trainer(SMALL, data, combiner=FixedWeightLoss.convex(0.9)).fit(checkpoint=path)
+
+
+def test_infinite_weights_after_the_last_step_stop_the_run(data: cmapss.Data) -> None:
+    trainer = Trainer(SMALL, data)
+    with torch.no_grad():
+        trainer.average.module.rul_head[-2].bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"predict nan after epoch 1; settings .*'lr'"):
+        trainer.predict(trainer.val)
 
 
 def test_broken_checkpoint_is_named(data: cmapss.Data, tmp_path: Path) -> None:
@@ -225,13 +242,22 @@ def test_tensorboard_logs_losses_and_weights(data: cmapss.Data, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("lr", float("nan")), ("rul_unit", -1.0), ("ema", 1.0), ("dtype", "half")],
+    [
+        ("epochs", 0),
+        ("warmup_epochs", 0),
+        ("lr", float("nan")),
+        ("rul_unit", -1.0),
+        ("ema", 1.0),
+        ("dtype", "half"),
+    ],
 )
 def test_bad_settings_name_the_value(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{field}.*{value}"):
         TrainConfig(**{field: value})  # type: ignore[arg-type]
 
 
-def test_data_of_another_subset_is_refused(data: cmapss.Data) -> None:
-    with pytest.raises(ValueError, match="settings say FD002, the data are FD001"):
-        Trainer(dataclasses.replace(SMALL, subset="FD002"), data)
+@pytest.mark.parametrize(("field", "value"), [("subset", "FD002"), ("seed", 1), ("stride", 1)])
+def test_data_of_other_settings_are_refused(data: cmapss.Data, field: str, value: object) -> None:
+    """Another seed is another split: validation engines of one train in the other."""
+    with pytest.raises(ValueError, match=f"settings say {field} {value}"):
+        Trainer(dataclasses.replace(SMALL, **{field: value}), data)  # type: ignore[arg-type]

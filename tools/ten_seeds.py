@@ -28,7 +28,9 @@ def add(new: dict[str, object]) -> None:
     """Put one row into the table; two processes may do so at once."""
     with TABLE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        rows = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
+        rows = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame({"seed": []})
+        if new["seed"] in set(rows["seed"]):
+            return
         rows = pd.concat([rows, pd.DataFrame([new])]).sort_values("seed")
         temporary = TABLE.with_suffix(".tmp")
         rows.to_csv(temporary, index=False)
