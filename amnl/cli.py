@@ -131,7 +131,9 @@ def train(
     epochs: Annotated[int, typer.Option(help="Epochs to train.")] = 40,
     batch_size: Annotated[int, typer.Option(help="Windows a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 1e-3,
-    stride: Annotated[int, typer.Option(help="Keep every n-th training window.")] = 1,
+    stride: Annotated[
+        int, typer.Option(help="Keep every n-th training and validation window.")
+    ] = 1,
     threads: Annotated[
         int | None,
         typer.Option(help="CPU threads. Default: all cores; 1 is faster where others use them."),

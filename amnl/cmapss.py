@@ -599,7 +599,7 @@ def load(
     """Load, split by `seed`, normalise and window one subset.
 
     20 % of the training engines validate; the statistics come from the other 80 %. `stride` thins
-    the training windows alone. Raises `DataError` (see `find` and `read`).
+    the windows of both; test engines give one window each. Raises `DataError` (see `find` and `read`).
     """
     check_subset(subset)
     source = data_dir if isinstance(data_dir, Source) else find(data_dir, download=download)
@@ -613,7 +613,7 @@ def load(
         stride,
         source,
         train=windows(fleet, values, fit, stride=stride),
-        val=windows(fleet, values, held),
+        val=windows(fleet, values, held, stride=stride),
         test=windows(test, normaliser(test), last_only=True),
         normaliser=normaliser,
     )

@@ -45,7 +45,7 @@ class TrainConfig:
     sample_weighted  weigh RUL errors from 1 (healthy) to 2 (at failure)
     ema              decay of the weight average used for evaluation; it starts as
                      (1 + t)/(10 + t), so that it forgets the random start
-    stride           thin the training windows to every n-th
+    stride           keep every n-th training and validation window
     dtype            "float32", or "float64" where two machines must agree
     """
 

@@ -242,13 +242,13 @@ def test_a_stride_below_one_is_named(stride: int) -> None:
         cmapss.windows(fleet, fleet.features.astype(np.float32), stride=stride)
 
 
-def test_the_stride_thins_the_training_windows_alone(tiny: Path) -> None:
+def test_the_stride_thins_training_and_validation_windows_and_no_test_engine(tiny: Path) -> None:
     every, fifth = cmapss.load("FD001", 0, tiny), cmapss.load("FD001", 0, tiny, stride=5)
     fleet = cmapss.read(cmapss.find(tiny), "FD001", "train")
-    fit, _ = cmapss.split_engines(fleet.engines, 0)
-    assert len(fifth.train) == sum(-(-(n - 29) // 5) for n in fleet.lengths[fit])
-    assert 0.0 in fifth.train.true  # the end of each life is kept
-    assert same(every.val, fifth.val)
+    for part, engines in zip(("train", "val"), cmapss.split_engines(fleet.engines, 0), strict=True):
+        thinned = getattr(fifth, part)
+        assert len(thinned) == sum(-(-(n - 29) // 5) for n in fleet.lengths[engines])
+        assert 0.0 in thinned.true  # the end of each life is kept
     assert same(every.test, fifth.test)
 
 
