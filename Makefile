@@ -19,7 +19,7 @@ endif
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
-	  --constraint constraints.txt --editable '.[book,test]'
+	  --constraint constraints.txt --editable '.[book,cluster,test]'
 	touch $@
 
 book: $(VENV)/installed

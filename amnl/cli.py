@@ -1,9 +1,10 @@
-"""The command line: `amnl data`, `amnl train`, `amnl bench`.
+"""The command line: `amnl data`, `amnl train`, `amnl sweep`, `amnl report`, `amnl bench`.
 
 Progress and errors go to standard error, results to standard output; `--json` prints one JSON
 object there and nothing else. A failed command says why in one message and exits with 1.
 """
 
+import dataclasses
 import json
 import os
 import time
@@ -17,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from amnl.train import RunResult
+    from amnl.sweep import Progress, Store
+    from amnl.train import RunResult, TrainConfig
 
 app = typer.Typer(
     help="Two task losses, one fixed weight: data, training and benchmarks of the book.",
@@ -43,7 +45,9 @@ def _plain_errors() -> Iterator[None]:
         err.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        err.print("stopped; a run with --checkpoint resumes from its last whole epoch")
+        err.print(
+            "stopped; a sweep keeps its finished cells, --checkpoint a run's last whole epoch"
+        )
         raise typer.Exit(130) from None
 
 
@@ -252,6 +256,252 @@ def _summary(result: "RunResult") -> Table:
     }.items():
         table.add_row(label, f"{m[name]:.3f}")
     return table
+
+
+# ------------------------------------------------------------------------------------------- sweep
+
+StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.")]
+Family = Annotated[
+    str | None,
+    typer.Option(help="a, b, c or d: a family of the book's protocol, instead of a grid."),
+]
+Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
+
+
+@app.command()
+def sweep(
+    store: StoreDir = Path("runs"),
+    subsets: Annotated[str, typer.Option(help="FD001,FD003 or all.")] = "all",
+    lams: Annotated[str, typer.Option(help="λ of the fixed combiner: 0.3,0.4,0.5.")] = "0.5",
+    seeds: Annotated[str, typer.Option(help="3 means 0, 1, 2; also 4-9 and 0,5.")] = "10",
+    preset: Preset = "compact",
+    rul_units: Annotated[str, typer.Option(help="Cycles: 1,125.")] = "1",
+    combiner: Annotated[str, typer.Option(help="Combiner, by name.")] = "fixed",
+    setting: Annotated[
+        list[str] | None, typer.Option(help="A combiner's setting, name=value; may be repeated.")
+    ] = None,
+    unweighted: Annotated[bool, typer.Option(help="Do not weigh samples near failure.")] = False,
+    epochs: Annotated[int, typer.Option(help="Epochs a cell.")] = 40,
+    batch_size: Annotated[int, typer.Option(help="Windows a step.")] = 256,
+    lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 1e-3,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Keep every n-th window. Default: 4 on FD001 and FD003, 8 on FD002 and "
+            "FD004, as in the protocol."
+        ),
+    ] = None,
+    family: Family = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of one thread. Default: one a core.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Use this Dask scheduler's workers: tcp://host:8786.")
+    ] = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many cells, how long, how much memory.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a grid of cells into a store; run it again to go on where it stopped."""
+    from amnl import sweep as sweeps
+
+    with _plain_errors():
+        if family:
+            cells = sweeps.family(family, preset)
+        else:
+            settings: dict[str, Any] = {"preset": preset, "epochs": epochs, "lr": lr}
+            settings |= {"batch_size": batch_size, "sample_weighted": not unweighted}
+            cells = sweeps.grid(
+                _subsets(subsets),
+                _seeds(seeds),
+                _combiners(combiner, _floats("--lams", lams), setting or []),
+                _floats("--rul-units", rul_units),
+                **settings,
+                **({} if stride is None else {"stride": stride}),
+            )
+        place = sweeps.Store(store)
+        if dry_run:
+            cost = sweeps.estimate(cells, place, workers=workers, data_dir=data_dir)
+            record = dataclasses.asdict(cost)
+            table = Table(title="dry run: nothing was trained")
+            for name in ("cells", "finished", "to run", "workers", "time", "memory"):
+                table.add_column(name, justify="right")
+            table.add_row(
+                f"{cost.cells:,}",
+                f"{cost.finished:,}",
+                f"{cost.left:,}",
+                str(cost.workers),
+                _duration(cost.seconds),
+                f"{cost.memory / 1e9:.1f} GB",
+            )
+            _emit(as_json, record, table)
+            return
+        with _live() as show:
+            progress = sweeps.run(
+                cells,
+                place,
+                scheduler=scheduler,
+                workers=workers,
+                data_dir=data_dir,
+                on_change=show,
+            )
+        _emit_sweep(as_json, progress, place)
+        if progress.failed:
+            raise typer.Exit(1)
+
+
+def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
+    seconds = time.monotonic() - progress.started
+    record: dict[str, Any] = {
+        "cells": progress.total,
+        "found": progress.before,
+        "done": progress.done,
+        "elsewhere": progress.elsewhere,
+        "failed": [message for _, message in progress.failed],
+        "seconds": round(seconds, 1),
+        "cells_an_hour": round(progress.done / seconds * 3600, 1),
+    }
+    table = Table(title=f"{progress.total} cells in {_escape(str(store.folder))}")
+    for name in ("found finished", "trained now", "by another sweep", "failed", "time"):
+        table.add_column(name, justify="right")
+    table.add_column("cells an hour", justify="right")
+    table.add_row(
+        *(str(record[k]) for k in ("found", "done", "elsewhere")),
+        str(len(progress.failed)),
+        _duration(seconds),
+        f"{record['cells_an_hour']:.0f}",
+    )
+    for message in record["failed"]:
+        err.print(f"[bold red]failed:[/] {_escape(message)}", soft_wrap=True)
+    _emit(as_json, record, table)
+
+
+@app.command()
+def report(
+    store: Annotated[Path, typer.Argument(help="Folder of the finished cells.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
+    family: Family = None,
+    preset: Preset = "compact",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a store into a tidy table, one row a finished cell; every record is verified."""
+    from amnl import cmapss
+    from amnl import sweep as sweeps
+
+    with _plain_errors():
+        if not store.is_dir():
+            raise ValueError(f"{store}: no such store; `amnl sweep --store {store}` makes one")
+        place = sweeps.Store(store)
+        if family:
+            source = str(cmapss.find(data_dir))
+            paths = [place.path(c, source) for c in sweeps.family(family, preset)]
+            found = [place.load(path) for path in paths if path.exists()]
+            missing = len(paths) - len(found)
+        else:
+            found, missing = list(place), 0
+        rows = sweeps.to_rows(found)
+        if csv:
+            _check_target(csv)
+            cmapss.write_atomically(csv, rows.to_csv(index=False).encode())
+        failed = place.failures()
+        table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
+                      f"{len(failed)} failed")  # fmt: skip
+        for name in ("subset", "preset", "combiner", "unit", "λ", "seeds", "test RMSE"):
+            table.add_column(name, justify="right")
+        if len(rows):
+            keys = ["subset", "preset", "combiner", "rul_unit", "lam"]
+            for key, group in rows.groupby(keys, dropna=False):
+                mean, spread = group["test_rmse"].mean(), group["test_rmse"].std()
+                table.add_row(*(str(k) for k in key), str(len(group)), f"{mean:.2f} ± {spread:.2f}")
+        record = {"rows": len(rows), "missing": missing, "failed": failed, "csv": str(csv or "")}
+        _emit(as_json, record, table)
+
+
+def _subsets(text: str) -> tuple[str, ...]:
+    from amnl.cmapss import SUBSETS
+
+    return SUBSETS if text == "all" else tuple(text.split(","))
+
+
+def _seeds(text: str) -> list[int]:
+    first, dash, last = text.partition("-")
+    try:
+        if dash:
+            return list(range(int(first), int(last) + 1))
+        return [int(part) for part in text.split(",")] if "," in text else list(range(int(text)))
+    except ValueError as error:
+        raise ValueError(f"--seeds {text!r}: write a number, a range 4-9, or 0,5") from error
+
+
+def _floats(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ValueError(f"{option} {text!r}: write numbers with commas between them") from error
+
+
+def _combiners(
+    name: str, lams: list[float], setting: list[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    if name == "fixed" and not setting:
+        return [(name, _settings(name, lam, [])) for lam in lams]
+    return [(name, _settings(name, None, setting))]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+@contextmanager
+def _live() -> Iterator[Any]:
+    """A table that follows a sweep; on something else than a terminal, a line a finished cell."""
+    from rich.live import Live
+
+    def table(progress: "Progress") -> Table:
+        left = progress.seconds_left
+        shown = Table(
+            title=f"{progress.left} of {progress.total} cells left, {progress.workers} workers, "
+            + (f"{_duration(left)} to go" if left is not None else "time unknown yet")
+        )
+        for name in ("subset", "finished now", "running"):
+            shown.add_column(name, justify="right")
+        for subset in sorted({c.subset for c in (*progress.finished, *progress.running)}):
+            done = sum(c.subset == subset for c in progress.finished)
+            running = ", ".join(_label(c) for c in progress.running if c.subset == subset)
+            shown.add_row(subset, str(done), running)
+        if progress.failed:
+            shown.caption = f"{len(progress.failed)} failed"
+        return shown
+
+    if err.is_terminal:
+        with Live(console=err, refresh_per_second=2) as live:
+            yield lambda progress: live.update(table(progress))
+        return
+    said = 0
+
+    def say(progress: "Progress") -> None:
+        nonlocal said
+        for cell in progress.finished[said:]:
+            left = progress.seconds_left
+            err.print(
+                f"{cell.subset} {_label(cell)}: done; {progress.left} left, "
+                f"{_duration(left or 0)} to go",
+                soft_wrap=True,
+            )
+        said = len(progress.finished)
+
+    yield say
+
+
+def _label(cell: "TrainConfig") -> str:
+    weight = cell.combiner_settings.get("rul_weight") if cell.combiner == "fixed" else None
+    what = cell.combiner if weight is None else f"λ={weight:g}"
+    return f"{what} unit={cell.rul_unit:g} seed={cell.seed}"
 
 
 # ------------------------------------------------------------------------------------------- bench

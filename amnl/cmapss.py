@@ -231,7 +231,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # the bytes first, then the name
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
@@ -599,7 +602,7 @@ def load(
     """Load, split by `seed`, normalise and window one subset.
 
     20 % of the training engines validate; the statistics come from the other 80 %. `stride` thins
-    the windows of both; test engines give one window each. Raises `DataError` (see `find` and `read`).
+    the windows of both; a test engine gives one window. Raises `DataError` (see `find`, `read`).
     """
     check_subset(subset)
     source = data_dir if isinstance(data_dir, Source) else find(data_dir, download=download)

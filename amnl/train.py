@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from amnl import cmapss
-from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
+from amnl.cmapss import MAX_RUL, WINDOW, Data, Source, Windows
 from amnl.combiners import Combiner, make_combiner
 from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_score, rmse
 from amnl.model import DualTaskModel, count_parameters, make_model
@@ -466,7 +466,7 @@ def _tensorboard(log_dir: str | Path) -> Any:
 
 def train(
     config: TrainConfig,
-    data_dir: str | Path | None = None,
+    data_dir: str | Path | Source | None = None,
     **fit: Any,
 ) -> RunResult:
     """Load, train and score one cell; keyword arguments go to `Trainer.fit`."""

@@ -1,0 +1,528 @@
+"""Many cells: the grid, its store, and the workers that fill it.
+
+A cell is one training, and a `TrainConfig` says all about it. Its record is one file in the store,
+written whole or not at all, with a checksum, and named by what the cell is: its settings and the
+bytes of its data. So a sweep that is killed leaves finished cells and nothing else, and the same
+command goes on from there. Two sweeps may share a store: each claims a cell before it runs it, and
+a claim dies with its process.
+
+One code path through Dask runs the cells, on this machine or on many. Workers train and send the
+result back; the process that called `run` alone writes. Which cells make up the families a to d is
+fixed by the book's protocol page.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from amnl import cmapss
+from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
+from amnl.combiners import FixedWeightLoss
+from amnl.losses import rmse
+from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, train
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client, Future
+
+# The grids of the protocol.
+SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
+UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
+FAMILIES = ("a", "b", "c", "d")
+_EARLY = 15  # epochs of the source's coarse sweep
+_RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
+
+
+class StoreError(RuntimeError):
+    """A record or a store that cannot be used. The message names the file and the way out."""
+
+
+# --------------------------------------------------------------------------------------- the grid
+
+
+def fixed(lam: float) -> dict[str, float]:
+    """Settings of the fixed combiner for λ. Raises `ValueError` outside [0, 1]."""
+    return FixedWeightLoss.convex(lam).get_weights()
+
+
+def grid(
+    subsets: Iterable[str] = SUBSETS,
+    seeds: Iterable[int] = range(10),
+    combiners: Iterable[tuple[str, dict[str, Any]]] = (("fixed", fixed(0.5)),),
+    rul_units: Iterable[float] = (1.0,),
+    **settings: Any,
+) -> list[TrainConfig]:
+    """Every combination, seeds outermost: a sweep that stops early has whole seeds.
+
+    `settings` are fields of `TrainConfig`. Without a stride, the protocol's is taken.
+    """
+    subsets, combiners, units = tuple(subsets), tuple(combiners), tuple(rul_units)
+    return [
+        TrainConfig(
+            **{"stride": STRIDES.get(subset, 1), **settings},
+            subset=subset,
+            seed=seed,
+            combiner=name,
+            combiner_settings=dict(options),
+            rul_unit=unit,
+        )
+        for seed in seeds
+        for subset in subsets
+        for unit in units
+        for name, options in combiners
+    ]
+
+
+def family(name: str, preset: str = "compact") -> list[TrainConfig]:
+    """The cells of one family of the protocol. Raises `ValueError` for another name."""
+    lams = [("fixed", fixed(lam)) for lam in (*SOURCE_LAMS, 1.0)]
+    if name == "a":
+        return grid(combiners=lams, preset=preset)
+    if name == "b":
+        return grid(combiners=lams, rul_units=[125.0], preset=preset)
+    if name == "c":
+        return grid(("FD001", "FD002"), range(5), rul_units=UNITS, preset=preset)
+    if name == "d":
+        pair = [("fixed", fixed(lam)) for lam in (0.5, 0.75)]
+        return grid(combiners=pair, sample_weighted=False, preset=preset)
+    raise ValueError(f"unknown family {name!r}; the protocol has {', '.join(FAMILIES)}")
+
+
+# -------------------------------------------------------------------------------------- the store
+
+
+class Store:
+    """A folder of finished cells. `cells/` holds a record each, `failed/` what went wrong."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Makes the folder. Raises `StoreError` where that cannot be done."""
+        self.folder = Path(folder).expanduser()
+        try:
+            for name in ("cells", "failed"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._claims: Any = None
+
+    def path(self, config: TrainConfig, data: str) -> Path:
+        """Where this cell's record is, or will be. `data` is the `str` of a `Source`."""
+        identity = _canonical({"config": dataclasses.asdict(config), "data": data})
+        digest = hashlib.sha256(identity).hexdigest()[:16]
+        return self.folder / "cells" / f"{config.subset}-seed{config.seed}-{digest}.json"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob("cells/*.json"))
+
+    def __iter__(self) -> Iterator[RunResult]:
+        """Every record, verified."""
+        return (self.load(path) for path in sorted(self.folder.glob("cells/*.json")))
+
+    def load(self, path: Path) -> RunResult:
+        """One record. Raises `StoreError` when it is not what was written."""
+        try:
+            stored = json.loads(path.read_bytes())
+            if hashlib.sha256(_canonical(stored["run"])).hexdigest() != stored["sha256"]:
+                raise ValueError("its checksum does not fit")
+            result = RunResult.from_dict(stored["run"])
+            if path.name != self.path(result.config, result.provenance["data"]).name:
+                raise ValueError("its name is that of another cell")
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{path} is damaged ({error}). Delete it; the next sweep runs its cell again."
+            ) from error
+        return result
+
+    def put(self, result: RunResult) -> None:
+        """Keep a finished cell: the whole record or none."""
+        run = result.to_dict()
+        record = {"sha256": hashlib.sha256(_canonical(run)).hexdigest(), "run": run}
+        path = self.path(result.config, result.provenance["data"])
+        self._write(path, record)
+        self._failure(path).unlink(missing_ok=True)
+
+    def put_failure(self, config: TrainConfig, data: str, error: BaseException) -> None:
+        """Keep what went wrong. The cell stays open: the next sweep tries it again."""
+        what = {"error": str(error), "kind": type(error).__name__}
+        record = {**what, "config": dataclasses.asdict(config), "data": data}
+        self._write(self._failure(self.path(config, data)), record)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Settings and message of every cell that failed last time."""
+        return [json.loads(p.read_bytes()) for p in sorted(self.folder.glob("failed/*.json"))]
+
+    def check_space(self, cells: int) -> None:
+        """Raises `StoreError` where the records of so many cells cannot be written."""
+        try:
+            free = shutil.disk_usage(self.folder).free
+            probe = self.folder / "cells" / f".probe-{os.getpid()}"
+            write_atomically(probe, bytes(_RECORD_BYTES))
+            probe.unlink()
+        except (OSError, DataError) as error:
+            raise self._unwritable(error) from error
+        if free < cells * _RECORD_BYTES:
+            raise StoreError(
+                f"{self.folder} has {free / 1e6:.1f} MB free; {cells} records may need "
+                f"{cells * _RECORD_BYTES / 1e6:.0f} MB. Make room, or name another --store."
+            )
+
+    def claim(self, path: Path) -> bool:
+        """Take a cell for this process, unless another has it. Ends with `release`, or with the
+        process, however it ends. (A byte range of one lock file; not on Windows, where two sweeps
+        may do the same work twice.)"""
+        return self._lock(path, take=True)
+
+    def release(self, path: Path) -> None:
+        """Give a claimed cell back."""
+        self._lock(path, take=False)
+
+    def _lock(self, path: Path, *, take: bool) -> bool:
+        try:
+            import fcntl
+        except ImportError:
+            return True
+        if self._claims is None:
+            self._claims = (self.folder / "claims").open("wb")
+        place = int(hashlib.sha256(path.name.encode()).hexdigest()[:15], 16)
+        how = fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN
+        try:
+            fcntl.lockf(self._claims, how, 1, place)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
+        try:
+            write_atomically(path, _canonical(record))
+        except DataError as error:
+            raise self._unwritable(error) from error
+
+    def _failure(self, path: Path) -> Path:
+        return self.folder / "failed" / path.name
+
+    def _unwritable(self, error: Exception) -> StoreError:
+        cause = error.__cause__ or error
+        reason = getattr(cause, "strerror", None) or cause
+        return StoreError(
+            f"the store {self.folder} cannot be written: {reason}. Finished cells "
+            "are safe; make room or name another --store, and run the same command again."
+        )
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+# ------------------------------------------------------------------------------------ running it
+
+
+@dataclass
+class Progress:
+    """Where a sweep stands, in cells. `done` counts this call's, `before` those found finished,
+    `elsewhere` those that another sweep on the same store ran meanwhile."""
+
+    total: int
+    before: int = 0
+    done: int = 0
+    elsewhere: int = 0
+    failed: list[tuple[TrainConfig, str]] = field(default_factory=list)
+    running: list[TrainConfig] = field(default_factory=list)
+    finished: list[TrainConfig] = field(default_factory=list)
+    workers: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> int:
+        """Cells that are still to be run."""
+        return self.total - self.before - self.done - self.elsewhere - len(self.failed)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the rate so far; None before the first cell has ended."""
+        ended = self.done + self.elsewhere + len(self.failed)
+        return (time.monotonic() - self.started) / ended * self.left if ended else None
+
+
+def run(
+    cells: Sequence[TrainConfig],
+    store: Store,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    data_dir: str | Path | None = None,
+    on_change: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Run every cell that the store does not hold, and return when none is left.
+
+    scheduler  address of a running Dask scheduler (tcp://…); without one, a local cluster of
+               `workers` processes of one thread (default: one a core) is made and closed again
+    on_change  called whenever a cell starts or ends
+
+    A cell whose loss stops being finite, or that takes its worker down three times, is recorded as
+    failed and the others go on. A worker that dies has its cell run again by another. Raises
+    `StoreError`, `DataError`, and `RuntimeError` when the scheduler is lost; finished cells stay.
+    """
+    source = str(cmapss.find(data_dir))
+    waiting = {store.path(config, source): config for config in cells}  # each once
+    progress = Progress(total=len(waiting))
+    for path in [path for path in waiting if path.exists()]:
+        store.load(path)  # a damaged record is reported now, not after the others
+        del waiting[path]
+        progress.before += 1
+    if not waiting:
+        return progress
+    store.check_space(len(waiting))
+    folder = None if data_dir is None else str(Path(data_dir).resolve())
+    with _client(scheduler, workers or _cores()) as client:
+        try:
+            _drive(client, waiting, store, source, folder, progress, on_change)
+        except (OSError, TimeoutError) as error:
+            raise RuntimeError(
+                f"lost the Dask scheduler ({error}). {progress.done} cells of this call are in "
+                "the store; run the same command again for the rest."
+            ) from error
+    return progress
+
+
+def _drive(
+    client: "Client",
+    cells: dict[Path, TrainConfig],
+    store: Store,
+    source: str,
+    data_dir: str | None,
+    progress: Progress,
+    on_change: Callable[[Progress], None],
+) -> None:
+    from distributed import wait
+
+    waiting = deque(cells)
+    running: dict[Any, Path] = {}
+    while waiting or running:
+        progress.workers = len(client.nthreads())
+        # No more than there are workers: what is submitted is claimed, and others may want it.
+        for _ in range(len(waiting)):
+            if len(running) >= progress.workers:
+                break
+            path = waiting.popleft()
+            if not store.claim(path):
+                waiting.append(path)  # another sweep runs it; look again later
+            elif path.exists():
+                store.release(path)
+                progress.elsewhere += 1
+            else:
+                settings = dataclasses.asdict(cells[path])
+                future = client.submit(_train_cell, settings, data_dir, source, pure=False)
+                running[future] = path
+        progress.running = [cells[path] for path in running.values()]
+        on_change(progress)
+        if not running:
+            time.sleep(0.5)
+            continue
+        try:
+            finished = wait(list(running), timeout=1, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            continue
+        for future in finished:
+            path = running.pop(future)
+            _keep(future, cells[path], store, source, progress)
+            store.release(path)
+    progress.running = []
+    on_change(progress)
+
+
+def _keep(
+    future: "Future", config: TrainConfig, store: Store, source: str, progress: Progress
+) -> None:
+    """Put what a worker sent, a result or a failure, into the store."""
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        store.put(RunResult.from_dict(future.result()))
+        progress.done += 1
+        progress.finished.append(config)
+        return
+    error = future.exception() if future.status == "error" else None
+    if not isinstance(error, TrainingError | KilledWorker):
+        raise error or RuntimeError(
+            "the Dask scheduler dropped a cell; finished cells are in the store, run the same "
+            "command again"
+        )
+    store.put_failure(config, source, error)
+    progress.failed.append((config, str(error)))
+
+
+_one_cell = threading.Lock()  # a cell uses its process's random state
+
+
+def _train_cell(settings: dict[str, Any], data_dir: str | None, source: str) -> dict[str, Any]:
+    """On a worker: train one cell on one thread, with the very data that the sweep is about."""
+    with _one_cell:
+        torch.set_num_threads(1)
+        found = cmapss.find(data_dir)
+        if str(found) != source:
+            raise DataError(
+                f"this worker finds {found} in {found.folder}, the sweep is about {source}. Point "
+                "AMNL_DATA_DIR at the same files on every machine."
+            )
+        return train(TrainConfig(**settings), found).to_dict()
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator["Client"]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise RuntimeError("a sweep needs Dask: pip install 'amnl[cluster]'") from error
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=10)
+            client.wait_for_workers(1, timeout=60)
+        except (OSError, TimeoutError) as error:
+            raise RuntimeError(
+                f"no scheduler with a worker at {scheduler} ({error}). Start them with "
+                f"`dask scheduler` and `dask worker {scheduler} --nthreads 1`."
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+# ----------------------------------------------------------------------------------- what it costs
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep will take on this machine, from a few timed steps of each kind of cell."""
+
+    cells: int
+    finished: int
+    workers: int
+    seconds: float
+    memory: float  # bytes, of all workers together
+
+    @property
+    def left(self) -> int:
+        """Cells still to be run."""
+        return self.cells - self.finished
+
+
+def estimate(
+    cells: Sequence[TrainConfig],
+    store: Store,
+    *,
+    workers: int | None = None,
+    data_dir: str | Path | None = None,
+) -> Estimate:
+    """Time a few steps of each kind of cell (subset, preset, combiner, ...), on one thread.
+
+    Workers that share a memory bus are slower than one alone, so expect somewhat more.
+    """
+    import resource
+
+    source = cmapss.find(data_dir)
+    kinds: dict[tuple[Any, ...], float] = {}
+    todo = [c for c in cells if not store.path(c, str(source)).exists()]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for c in todo:
+            kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype)
+            if kind not in kinds:
+                kinds[kind] = _seconds_per_epoch(c, source)
+    finally:
+        torch.set_num_threads(threads)
+    total = sum(
+        c.epochs * kinds[c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype]
+        for c in todo
+    )
+    used = min(workers or _cores(), max(len(todo), 1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    return Estimate(len(cells), len(cells) - len(todo), used, total / used, used * peak)
+
+
+def _seconds_per_epoch(config: TrainConfig, source: Source, steps: int = 5) -> float:
+    data = cmapss.load(config.subset, config.seed, source, stride=config.stride)
+    trainer = Trainer(config, data)
+    batch = torch.arange(min(config.batch_size, len(trainer.train)))
+    trainer.model.train()
+    trainer.step(batch)  # warms up
+    start = time.perf_counter()
+    for _ in range(steps):
+        trainer.step(batch)
+    step = (time.perf_counter() - start) / steps
+    start = time.perf_counter()
+    trainer.predict(trainer.val)
+    trainer.predict(trainer.test)
+    return step * len(trainer.train) / config.batch_size + time.perf_counter() - start
+
+
+# ------------------------------------------------------------------------------------- the report
+
+
+def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
+    """One row a cell: settings, λ, metrics, provenance. Sorted, so that a store has one table.
+
+    lam            λ of a convex fixed combiner, else empty
+    val_rmse_e15   best validation RMSE (cycles) of the first 15 epochs
+    constant_rmse  test RMSE (cycles) of the best constant prediction
+    """
+    import pandas as pd
+
+    rows = []
+    for result in results:
+        settings = dataclasses.asdict(result.config)
+        weights = settings["combiner_settings"]
+        convex = result.config.combiner == "fixed" and abs(sum(weights.values()) - 1) < 1e-9
+        settings["combiner_settings"] = json.dumps(weights)
+        truth = result.predictions["rul"]
+        rows.append(
+            {
+                **settings,
+                "lam": weights["rul_weight"] if convex and weights else None,
+                **result.metrics,
+                "val_rmse_e15": min(record["val_rmse"] for record in result.history[:_EARLY]),
+                "constant_rmse": rmse([sum(truth) / len(truth)] * len(truth), truth),
+                **result.provenance,
+            }
+        )
+    table = pd.DataFrame(rows)
+    order = ["preset", "combiner", "combiner_settings", "rul_unit", "subset", "lam", "seed"]
+    return table.sort_values(order, ignore_index=True) if rows else table
+
+
+def config_of(row: "pd.Series[Any]") -> TrainConfig:
+    """The settings that a row of `to_rows` came from: `train(config_of(row))` repeats its cell."""
+    settings = {f.name: row[f.name] for f in dataclasses.fields(TrainConfig)}
+    settings["combiner_settings"] = json.loads(settings["combiner_settings"])
+    plain = {k: v.item() if hasattr(v, "item") else v for k, v in settings.items()}
+    return TrainConfig(**plain)
