@@ -10,7 +10,7 @@ Build one by name with `make_combiner`. Source: chapter 15.1; the registry is ou
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -36,6 +36,21 @@ class Combiner(nn.Module):
     def get_name(self) -> str:
         """A short label for logs and tables."""
         raise NotImplementedError
+
+
+def task_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Each loss's gradient with respect to the parameters, flattened to (P,); the graph stays.
+
+    A parameter that a loss does not reach counts as 0.
+    """
+    flat = []
+    for loss in losses:
+        grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        pairs = zip(grads, parameters, strict=True)
+        flat.append(
+            torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+        )
+    return flat
 
 
 def register(name: str) -> Callable[[_Factory], _Factory]:
