@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _SUBMODULES = (
     "bench",
+    "claims",
     "cli",
     "cmapss",
     "combine",
@@ -23,6 +24,8 @@ _SUBMODULES = (
     "results",
     "shared_regression",
     "simulate",
+    "stats",
+    "sweep",
     "train",
 )
 __all__ = ["__version__", "check", "combine_losses", "simulate_sweep", *_SUBMODULES]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 # Okabe and Ito's colours, told apart with any colour vision; the marker says it once more.
 PALETTE = {
@@ -510,4 +511,167 @@ def leak_by_seed(seeds: Any) -> Figure:
     ax.set_yticks(seed, seeds.seed)
     ax.set(xlabel="test RMSE (cycles)", ylabel="seed")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3)
+    return fig
+
+
+# ------------------------------------------------------------ chapter 6: the sweep over the weight
+
+
+def sweep_curves(rows: Any, intervals: Mapping[tuple[str, float], Any], source: Any) -> Figure:
+    """Test RMSE against λ, one panel a subset: every seed, the mean with its interval, the source.
+
+    rows       table with columns subset, seed, lam, test_rmse (cycles)
+    intervals  (subset, λ) → (low, high) of the mean over seeds
+    source     the source's table: column lambda, and one column a subset
+    """
+    fig, axes = plt.subplots(2, 2, figsize=(8.4, 6.6), sharex=True)
+    for ax, (subset, part) in zip(axes.flat, rows.groupby("subset"), strict=True):
+        table = part.pivot(index="lam", columns="seed", values="test_rmse")
+        lam, mean = table.index.to_numpy(), table.mean(axis=1).to_numpy()
+        ax.plot(lam, table, color=PALETTE[subset], linewidth=0.8, alpha=0.3)
+        bounds = np.array([intervals[subset, value] for value in lam])
+        ax.fill_between(lam, *bounds.T, color=PALETTE[subset], alpha=0.25, linewidth=0)
+        ax.plot(lam, mean, color=PALETTE[subset], marker=MARKERS[subset], markersize=4.5)
+        low = int(mean.argmin())
+        ax.plot(lam[low], mean[low], "o", mfc="none", mec=TOTAL_COLOUR, markersize=12, mew=1.6)
+        ax.plot(source["lambda"], source[subset], color=MUTED, linestyle="--", linewidth=1.3)
+        ax.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
+        ax.set(title=subset)
+    axes[0, 0].plot([], [], color=MUTED, linestyle="--", label="the source's means")
+    axes[0, 0].plot([], [], color=PALETTE["FD001"], marker="o", label="ours: mean, 95 %, seeds")
+    axes[0, 0].legend(loc="upper right", fontsize=9.5)
+    for ax in axes[1]:
+        ax.set_xlabel("λ, the weight of the RUL loss")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("test RMSE (cycles)")
+    return fig
+
+
+FINDINGS = {
+    "worse": ("#B2182B", "o", "worse than 0.5"),
+    "better": ("#2166AC", "s", "better than 0.5"),
+    "equivalent": ("#1B7837", "D", "the same within the margin"),
+    "undecided": (MUTED, "x", "undecided"),
+}
+
+
+def differences(tables: Mapping[str, Any], margin: float) -> Figure:
+    """Paired differences from λ = 0.5 with 95 % intervals, a panel a subset; ±`margin` shaded.
+
+    tables  subset → table indexed by λ with columns mean, low, high (cycles), finding
+    """
+    fig, axes = plt.subplots(1, len(tables), figsize=(9.6, 3.9), sharey=True, sharex=True)
+    for ax, (subset, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
+        ax.axvspan(-margin, margin, color="#E4EFE4", linewidth=0)
+        ax.axvline(0, color=MUTED, linewidth=1)
+        for place, row in enumerate(table.itertuples()):
+            colour, marker, _ = FINDINGS[row.finding]
+            ax.hlines(place, row.low, row.high, color=colour, linewidth=1.6)
+            ax.plot(row.mean, place, marker, color=colour, markersize=6, mfc="white", mew=1.6)
+        ax.set(title=subset, xlabel="difference (cycles)")
+        ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
+    np.atleast_1d(axes)[0].set_ylabel("λ, against 0.5")
+    handles = [
+        Line2D([], [], color=c, marker=m, mfc="white", mew=1.6, label=text)
+        for c, m, text in FINDINGS.values()
+    ]
+    fig.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=10)
+    return fig
+
+
+def winners(counts: Mapping[str, Mapping[float, int]], lambdas: Sequence[float], n: int) -> Figure:
+    """How often each λ has the smallest error; one bar a way of choosing the epoch.
+
+    The dotted line is blind luck: `n` cells shared evenly.
+    """
+    fig, ax = plt.subplots(figsize=(6.8, 3.6))
+    place, width = np.arange(len(lambdas)), 0.8 / len(counts)
+    colours = (PALETTE["FD001"], PALETTE["FD002"])
+    for k, ((label, count), colour) in enumerate(zip(counts.items(), colours, strict=True)):
+        heights = [count.get(lam, 0) for lam in lambdas]
+        at = place + (k - (len(counts) - 1) / 2) * width
+        ax.bar(at, heights, width, color=colour, label=label)
+    ax.axhline(n / len(lambdas), color=TOTAL_COLOUR, linestyle=":", linewidth=1.3)
+    ax.set_xticks(place, [f"{lam:g}" for lam in lambdas])
+    ax.set(xlabel="λ", ylabel=f"wins, of {n} (subset, seed)")
+    ax.legend()
+    return fig
+
+
+def regrets(columns: Mapping[str, Mapping[str, npt.NDArray[Any]]]) -> Figure:
+    """One dot a seed: test RMSE minus that of the best λ in hindsight, for ways of choosing λ.
+
+    columns  way → subset → regrets of its seeds (cycles); a bar marks each mean
+    """
+    fig, ax = plt.subplots(figsize=(7.6, 3.9))
+    subsets = list(next(iter(columns.values())))
+    shift = np.linspace(-0.3, 0.3, len(subsets))
+    for k, regret in enumerate(columns.values()):
+        for dx, (subset, values) in zip(shift, regret.items(), strict=True):
+            x = np.full(len(values), k + dx)
+            ax.plot(x, values, MARKERS[subset], color=PALETTE[subset], alpha=0.5, ms=4.5, mew=0)
+            ax.hlines(values.mean(), k + dx - 0.07, k + dx + 0.07, color=PALETTE[subset])
+    for subset in subsets:
+        ax.plot([], [], MARKERS[subset], color=PALETTE[subset], label=subset, linestyle="none")
+    ax.set_xticks(range(len(columns)), list(columns))
+    ax.set(ylabel="regret (cycles of test RMSE)", ylim=(0, None))
+    ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.16))
+    return fig
+
+
+# ------------------------------------------------------------------ chapter 7: units and scale
+
+
+def pulls(rows: Any) -> Figure:
+    """Gradient norms of both tasks on the trunk, and their cosine, by epoch; a column a unit.
+
+    rows  table with columns subset, seed, rul_unit, epoch, rul_norm, health_norm, cosine
+    """
+    units = sorted(rows["rul_unit"].unique())
+    fig, axes = plt.subplots(
+        2, len(units), figsize=(8.4, 5.4), sharex=True, sharey="row", height_ratios=(1.5, 1)
+    )
+    for (top, bottom), unit in zip(axes.T, units, strict=True):
+        for subset, part in rows[rows["rul_unit"] == unit].groupby("subset"):
+            mean = part.groupby("epoch")[["rul_norm", "health_norm", "cosine"]].mean()
+            top.semilogy(mean["rul_norm"], color=PALETTE[subset])
+            top.semilogy(mean["health_norm"], color=PALETTE[subset], linestyle=(0, (2, 1.5)))
+            bottom.plot(mean["cosine"], color=PALETTE[subset], label=subset)
+        bottom.axhline(0, color=MUTED, linewidth=1)
+        bottom.set(xlabel="epoch")
+        name = "cycles²" if unit == 1 else f"({unit:g} cycles)²"
+        top.set(title=f"RUL loss in {name}")
+    axes[0, 0].plot([], [], color=TOTAL_COLOUR, label="RUL")
+    axes[0, 0].plot([], [], color=TOTAL_COLOUR, linestyle=(0, (2, 1.5)), label="health")
+    axes[0, 0].legend()
+    axes[0, 0].set(ylabel="gradient norm on the trunk")
+    axes[1, 0].set(ylabel="cosine")
+    axes[1, 0].legend(ncols=2, fontsize=9)
+    return fig
+
+
+def one_curve(points: Any) -> Figure:
+    """Test RMSE against the effective odds λ/(1 − λ)/unit², a panel a subset.
+
+    points  table with columns subset, family (a, b or c), odds, mean, low, high (cycles)
+    """
+    subsets = sorted(points["subset"].unique())
+    fig, axes = plt.subplots(1, len(subsets), figsize=(8.8, 3.9), sharey=True)
+    looks = {
+        "c": ("o", TOTAL_COLOUR, "λ = 0.5, the unit varies"),
+        "a": ("s", RUL_COLOUR, "λ varies, cycles²"),
+        "b": ("^", HEALTH_COLOUR, "λ varies, (125 cycles)²"),
+    }
+    for ax, subset in zip(np.atleast_1d(axes), subsets, strict=True):
+        for family, (marker, colour, label) in looks.items():
+            part = points[(points["subset"] == subset) & (points["family"] == family)]
+            part = part.sort_values("odds")
+            bars = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+            ax.errorbar(
+                part["odds"], part["mean"], yerr=bars, fmt=marker, color=colour, label=label,
+                markersize=5, capsize=2, linewidth=1.2, linestyle="-" if family == "c" else "",
+            )  # fmt: skip
+        ax.set(xscale="log", title=subset, xlabel="effective odds λ/(1 − λ)/unit²")
+    np.atleast_1d(axes)[0].set(ylabel="test RMSE (cycles)")
+    np.atleast_1d(axes)[0].legend(fontsize=9.5)
     return fig

@@ -23,6 +23,7 @@ ORDER = [
     "population",
     "sweep",
     "stats",
+    "claims",
     "results",
     "plots",
     "bench",

@@ -4,6 +4,8 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from amnl.train import RunResult
 
 
@@ -20,3 +22,18 @@ def load_run(name: str) -> "RunResult":
         raise FileNotFoundError(f"no stored run {name!r}; there are {', '.join(known) or 'none'}")
     with as_file(stored) as path:
         return RunResult.load(path)
+
+
+def load_rows(name: str) -> "pd.DataFrame":
+    """One stored table by its file name without `.csv`, such as `sweep-compact-cycles2`.
+
+    Raises `FileNotFoundError` that lists the stored tables.
+    """
+    import pandas as pd
+
+    stored = files(__name__).joinpath(f"{name}.csv")
+    if not stored.is_file():
+        known = sorted(f.name[:-4] for f in files(__name__).iterdir() if f.name.endswith(".csv"))
+        raise FileNotFoundError(f"no stored table {name!r}; there are {', '.join(known)}")
+    with stored.open(encoding="utf-8") as table:
+        return pd.read_csv(table, comment="#")
