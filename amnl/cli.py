@@ -390,6 +390,7 @@ def report(
     """Turn a store into a tidy table, one row a finished cell; every record is verified."""
     from amnl import cmapss
     from amnl import sweep as sweeps
+    from amnl.train import TrainConfig
 
     with _plain_errors():
         if not store.is_dir():
@@ -409,13 +410,16 @@ def report(
         failed = place.failures()
         table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip
-        for name in ("subset", "preset", "combiner", "unit", "λ", "seeds", "test RMSE"):
+        shown = ["subset", "preset", "combiner", "rul_unit", "lam", "sample_weighted"]
+        for name in ("subset", "preset", "combiner", "unit", "λ", "weighted", "seeds", "test RMSE"):
             table.add_column(name, justify="right")
         if len(rows):
-            keys = ["subset", "preset", "combiner", "rul_unit", "lam"]
+            hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
+            keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
             for key, group in rows.groupby(keys, dropna=False):
                 mean, spread = group["test_rmse"].mean(), group["test_rmse"].std()
-                table.add_row(*(str(k) for k in key), str(len(group)), f"{mean:.2f} ± {spread:.2f}")
+                cells = [str(k) for k in key[: len(shown)]]
+                table.add_row(*cells, str(len(group)), f"{mean:.2f} ± {spread:.2f}")
         record = {"rows": len(rows), "missing": missing, "failed": failed, "csv": str(csv or "")}
         _emit(as_json, record, table)
 
@@ -430,10 +434,14 @@ def _seeds(text: str) -> list[int]:
     first, dash, last = text.partition("-")
     try:
         if dash:
-            return list(range(int(first), int(last) + 1))
-        return [int(part) for part in text.split(",")] if "," in text else list(range(int(text)))
-    except ValueError as error:
-        raise ValueError(f"--seeds {text!r}: write a number, a range 4-9, or 0,5") from error
+            seeds = list(range(int(first), int(last) + 1))
+        else:
+            seeds = [int(n) for n in text.split(",")] if "," in text else list(range(int(text)))
+    except ValueError:
+        seeds = []
+    if not seeds:
+        raise ValueError(f"--seeds {text!r}: write a number above 0, a range 4-9, or 0,5")
+    return seeds
 
 
 def _floats(option: str, text: str) -> list[float]:

@@ -22,6 +22,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +32,9 @@ import torch
 
 from amnl import cmapss
 from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
-from amnl.combiners import FixedWeightLoss
+from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse
+from amnl.model import make_model
 from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, train
 
 if TYPE_CHECKING:
@@ -69,9 +71,13 @@ def grid(
 ) -> list[TrainConfig]:
     """Every combination, seeds outermost: a sweep that stops early has whole seeds.
 
-    `settings` are fields of `TrainConfig`. Without a stride, the protocol's is taken.
+    `settings` are fields of `TrainConfig`. Without a stride, the protocol's is taken. Raises
+    `ValueError` for what no worker could train.
     """
     subsets, combiners, units = tuple(subsets), tuple(combiners), tuple(rul_units)
+    make_model(settings.get("preset", TrainConfig.preset))
+    for name, options in combiners:
+        make_combiner(name, **options)
     return [
         TrainConfig(
             **{"stride": STRIDES.get(subset, 1), **settings},
@@ -121,7 +127,11 @@ class Store:
 
     def path(self, config: TrainConfig, data: str) -> Path:
         """Where this cell's record is, or will be. `data` is the `str` of a `Source`."""
-        identity = _canonical({"config": dataclasses.asdict(config), "data": data})
+        settings = dataclasses.asdict(config)
+        for f in dataclasses.fields(config):
+            if f.type is float:
+                settings[f.name] = float(settings[f.name])  # 125 and 125.0 are one cell
+        identity = _canonical({"config": settings, "data": data})
         digest = hashlib.sha256(identity).hexdigest()[:16]
         return self.folder / "cells" / f"{config.subset}-seed{config.seed}-{digest}.json"
 
@@ -135,8 +145,10 @@ class Store:
     def load(self, path: Path) -> RunResult:
         """One record. Raises `StoreError` when it is not what was written."""
         try:
-            stored = json.loads(path.read_bytes())
-            if hashlib.sha256(_canonical(stored["run"])).hexdigest() != stored["sha256"]:
+            written = path.read_bytes()
+            stored = json.loads(written)
+            digest = hashlib.sha256(_canonical(stored["run"])).hexdigest()
+            if digest != stored["sha256"] or _canonical(stored) != written:
                 raise ValueError("its checksum does not fit")
             result = RunResult.from_dict(stored["run"])
             if path.name != self.path(result.config, result.provenance["data"]).name:
@@ -189,6 +201,12 @@ class Store:
     def release(self, path: Path) -> None:
         """Give a claimed cell back."""
         self._lock(path, take=False)
+
+    def close(self) -> None:
+        """Give every claim back. The store can still be used."""
+        if self._claims is not None:
+            self._claims.close()
+            self._claims = None
 
     def _lock(self, path: Path, *, take: bool) -> bool:
         try:
@@ -290,11 +308,14 @@ def run(
     with _client(scheduler, workers or _cores()) as client:
         try:
             _drive(client, waiting, store, source, folder, progress, on_change)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, CancelledError) as error:
+            reason = str(error).partition(":\n")[0]  # the rest lists keys of Dask's
             raise RuntimeError(
-                f"lost the Dask scheduler ({error}). {progress.done} cells of this call are in "
+                f"lost the Dask scheduler ({reason}). {progress.done} cells of this call are in "
                 "the store; run the same command again for the rest."
             ) from error
+        finally:
+            store.close()  # a notebook lives on after an error, its claims must not
     return progress
 
 
@@ -415,7 +436,10 @@ def _client(scheduler: str | None, workers: int) -> Iterator["Client"]:
             threads_per_worker=1,
             memory_limit=0,
             dashboard_address=None,
+            # Its HTTP server starts all the same, by default on a port for one sweep only.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs="CRITICAL",
+            preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -513,14 +537,15 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
     rows = []
     for result in results:
         settings = dataclasses.asdict(result.config)
-        weights = settings["combiner_settings"]
-        convex = result.config.combiner == "fixed" and abs(sum(weights.values()) - 1) < 1e-9
-        settings["combiner_settings"] = json.dumps(weights)
+        settings["combiner_settings"] = json.dumps(settings["combiner_settings"])
+        weights = result.history[0]
+        total = weights["rul_weight"] + weights["health_weight"]
+        convex = result.config.combiner == "fixed" and abs(total - 1) < 1e-9
         truth = result.predictions["rul"]
         rows.append(
             {
                 **settings,
-                "lam": weights["rul_weight"] if convex and weights else None,
+                "lam": weights["rul_weight"] if convex else None,
                 **result.metrics,
                 "val_rmse_e15": min(record["val_rmse"] for record in result.history[:_EARLY]),
                 "constant_rmse": rmse([sum(truth) / len(truth)] * len(truth), truth),
@@ -529,7 +554,8 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
         )
     table = pd.DataFrame(rows)
     order = ["preset", "combiner", "rul_unit", "subset", "lam", "combiner_settings", "seed"]
-    return table.sort_values(order, ignore_index=True) if rows else table
+    others = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in order]
+    return table.sort_values([*order, *others, "data"], ignore_index=True) if rows else table
 
 
 def config_of(row: "pd.Series[Any]") -> TrainConfig:

@@ -1,5 +1,6 @@
 """The command line: what it prints, how it fails. `main` runs in this process, as users run it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from amnl import simulate
-from amnl.cli import app
-from amnl.train import RunResult
+from amnl.cli import _seeds, app
+from amnl.sweep import Store, family, grid
+from amnl.train import RunResult, TrainConfig
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,136 @@ def test_emulate_writes_a_fleet_that_data_reads(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["source"] == "emulated fleet, seed 1"
     assert len(list((tmp_path / "fleet").glob("*.txt"))) == 12
+
+
+def finished(config: TrainConfig, test_rmse: float = 14.25) -> RunResult:
+    """A result as a sweep on the `folder` fixture would keep it, of made-up numbers."""
+    history = [{"val_rmse": 15.0, "rul_weight": 0.5, "health_weight": 0.5}]
+    predictions = {"rul": [7.0, 125.0]}
+    provenance = {"data": "emulated fleet, seed 3"}
+    return RunResult(config, {"test_rmse": test_rmse}, history, predictions, provenance)
+
+
+def test_a_dry_run_counts_and_trains_nothing(folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    settings = {"epochs": 2, "batch_size": 32, "stride": 10}
+    store.put(finished(grid(("FD001",), [1], **settings)[0]))  # λ = 0.5
+    command = ("sweep", "--store", store.folder, "--data-dir", folder, *SHORT, "--workers", 2)
+    command = (*command, "--subsets", "FD001,FD003", "--lams", "0.3,0.5", "--seeds", 3, "--dry-run")
+    done = amnl(*command, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["cells"], found["finished"], found["workers"]) == (12, 1, 2)
+    assert 0 < found["seconds"] < 600
+    assert 1e7 < found["memory"] < 1e11  # bytes, of two processes
+    assert len(store) == 1
+    shown = amnl(*command)
+    assert "nothing was trained" in shown.stdout and " 11 " in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", [0, 1, 2]), ("4-9", [4, 5, 6, 7, 8, 9]), ("0,5", [0, 5]), ("7-7", [7])],
+)
+def test_seeds(text: str, seeds: list[int]) -> None:
+    assert _seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--seeds", "x"), ("--seeds", "'x'", "4-9")),
+        (("--seeds", "0"), ("--seeds", "'0'")),
+        (("--seeds", "9-4"), ("--seeds", "'9-4'")),
+        (("--seeds", "1,"), ("--seeds", "'1,'")),
+        (("--lams", "0.3;0.5"), ("--lams", "'0.3;0.5'", "commas")),
+        (("--lams", "1.5"), ("lam", "1.5", "[0, 1]")),
+        (("--rul-units", "cycles"), ("--rul-units", "'cycles'", "commas")),
+        (("--rul-units", "0"), ("rul_unit", "0.0", "positive")),
+        (("--subsets", "FD009"), ("'FD009'", "FD001, FD002, FD003, FD004")),
+        (("--combiner", "fixd"), ("'fixd'", "amnl, fixed, v7")),
+        (("--preset", "huge"), ("'huge'", "paper, compact")),
+        (("--family", "e"), ("'e'", "a, b, c, d")),
+        (("--data-dir", "nowhere"), ("nowhere", "AMNL_DATA_DIR")),
+    ],
+)
+def test_a_bad_sweep_is_named_before_it_starts(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    store = tmp_path / "runs"
+    done = amnl("sweep", "--store", store, "--data-dir", folder, *arguments)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    message = " ".join(done.stderr.split())
+    assert all(word in message for word in words), message
+    assert not list(store.glob("*/*"))
+
+
+def test_a_report_says_the_same_twice(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for cell in grid(("FD001", "FD002"), range(3)):
+        store.put(finished(cell))
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for table in tables:
+        done = amnl("report", store.folder, "--csv", table, "--json")
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert (found["rows"], found["missing"], found["failed"]) == (6, 0, [])
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    assert len(tables[0].read_text().splitlines()) == 7
+
+
+def test_a_report_averages_like_with_like(tmp_path: Path) -> None:
+    """Seeds alone are averaged: not other sample weights, nor settings that no column shows."""
+    store = Store(tmp_path / "runs")
+    for cell in grid(("FD001",), range(2)):
+        store.put(finished(cell, 10.0 + 2 * cell.seed))
+        store.put(finished(dataclasses.replace(cell, sample_weighted=False), 20.0))
+        store.put(finished(dataclasses.replace(cell, epochs=5), 30.0))
+    done = amnl("report", store.folder)
+    assert done.exit_code == 0, done.output
+    for mean in ("11.00 ± 1.41", "20.00 ± 0.00", "30.00 ± 0.00"):
+        assert mean in done.stdout, done.stdout
+
+
+def test_a_report_counts_what_a_family_lacks(folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    of_the_family, of_another = family("a")[:2], family("d")[0]
+    for cell in (*of_the_family, of_another):
+        store.put(finished(cell))
+    store.put_failure(family("a")[2], "emulated fleet, seed 3", ValueError("no luck"))
+    done = amnl("report", store.folder, "--family", "a", "--data-dir", folder, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["missing"]) == (2, 438)
+    assert [failure["error"] for failure in found["failed"]] == ["no luck"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere",), ("nowhere: no such store", "amnl sweep --store nowhere")),
+        (("runs", "--family", "e"), ("'e'", "a, b, c, d")),
+        (("runs", "--csv", "nowhere/rows.csv"), ("nowhere/rows.csv", "make it first")),
+        (("runs",), ("FD001-seed0", "damaged", "Delete it")),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_named(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store("runs")
+    cell = TrainConfig()
+    store.put(finished(cell))
+    if arguments == ("runs",):
+        path = store.path(cell, "emulated fleet, seed 3")
+        path.write_bytes(path.read_bytes().replace(b"14.25", b"14.26"))
+    done = amnl("report", *arguments, "--data-dir", folder)
+    assert done.exit_code == 1
+    message = " ".join(done.stderr.split())
+    assert all(word in message for word in words), message
+    assert not Path("nowhere").exists()
