@@ -84,103 +84,103 @@ class Ruling(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the ledger. `chapter` is the page with the evidence."""
+    """One line of the ledger. `evidence` is a link to its section of the book."""
 
     number: int
     claim: str
     source: str
-    chapter: str
+    evidence: str
     verdict: str
     measured: str
     condition: str = ""
 
 
-# Number: the claim, what the source says, the page with the evidence.
+# Number: the claim, what the source says, a link to the evidence.
 CLAIMS = {
     1: (
         "the combined loss lies between the smaller and the larger of the two",
         "0.5 · 1.95 + 0.5 · 1.10 = 1.525, for one",
-        "01-convex-combination",
+        "01-convex-combination.ipynb#bound-the-total",
     ),
     2: (
         "∂L/∂L_rul is λ, and the shared gradient is λ·g_rul + (1−λ)·g_hs",
         "its smoke test prints 0.50 for both weights",
-        "01-convex-combination",
+        "01-convex-combination.ipynb#take-the-gradient",
     ),
     3: (
         "λ = 0.5 is best on every subset, in every seed, against every other weight",
         "lowest of ten rows on every subset: 10.8, 13.9, 11.2, 17.4 cycles",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#count-the-wins",
     ),
     4: (
         "moving λ to 0.4 or 0.6 costs about one cycle",
         "mean over the subsets 13.3 at 0.5, 14.4 at 0.4, 14.1 at 0.6",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#test-every-difference-and-test-for-sameness-too",
     ),
     5: (
         "the gap to 0.4 and 0.6 is significant",
         "p < 0.05 with five seeds",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#test-every-difference-and-test-for-sameness-too",
     ),
     6: (
         "the toy sweep's argmin is 0.5",
         "0.5 for RUL losses 0.85, 1.95, 0.92, 2.10 and health loss 1.10",
-        "02-numpy-sweep",
+        "02-numpy-sweep.ipynb#run-the-sweep-as-given",
     ),
     7: (
         "rescaling a dataset's losses does not move the optimum",
         "one λ for RUL losses from 0.85 to 2.10",
-        "07-units-and-scale",
+        "07-units-and-scale.ipynb#walk-0-5-over-eight-decades",
     ),
     8: (
         "cross-entropy over K classes is at most log K",
         "log 3 = 1.0986 as the bound, 1.10 as the health loss of its example",
-        "02-numpy-sweep",
+        "02-numpy-sweep.ipynb#compare-the-health-loss-with-log-3",
     ),
     9: (
         "a lower total means better balanced gradients",
         "reads the balance off the combined loss",
-        "01-convex-combination",
+        "01-convex-combination.ipynb#do-not-read-balance-off-the-total",
     ),
     10: (
         "more weight on RUL, 0.75 to 0.25, loses to 0.5",
         "11.6, 15.8, 12.2, 18.9 cycles at 0.75; 10.8, 13.9, 11.2, 17.4 at 0.5",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#test-every-difference-and-test-for-sameness-too",
     ),
     11: (
         "the health task helps: λ = 1 is worse than 0.5",
         "12.9, 17.2, 13.5, 20.8 cycles at 0.9, the last row; none at 1",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#test-every-difference-and-test-for-sameness-too",
     ),
     12: (
         "fixed 0.5/0.5 matches or beats adaptive weighting",
         "on FD001: GRACE 9.14, uncertainty 9.15, GradNorm 9.38, GABA 9.63, 0.5/0.5 10.08",
-        "08-adaptive-combiners",
+        "../book/protocol.md#verdicts",
     ),
     13: (
         "five weights from 0.3 to 0.7 with short runs are enough to choose λ",
         "a sweep over {0.3, 0.4, 0.5, 0.6, 0.7} with 10 to 15 epochs each",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#choose-the-weight-on-validation-and-pay-the-regret",
     ),
     14: (
         "tuning λ finely on validation data overfits",
         "advises against it, and freezes 0.5",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#choose-the-weight-on-validation-and-pay-the-regret",
     ),
     15: (
         "weighting the same samples twice leaves the stable regime",
         "weight 2 at failure, times 0.75/0.5, is three times the pull",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#weigh-the-same-samples-twice",
     ),
     16: (
         "a combiner without **kwargs breaks the swap",
         "the trainer always passes shared_params and model",
-        "03-fixed-weight-loss",
+        "03-fixed-weight-loss.ipynb#leave-out-the-keyword-arguments-and-watch-the-swap-fail",
     ),
     17: (
         "RMSE on FD002 and FD004 is about 1.5 times that on FD001 and FD003",
         "its table: 13.9 to 10.8 and 17.4 to 11.2 cycles",
-        "06-weight-sweep",
+        "06-weight-sweep.ipynb#compare-the-subsets",
     ),
 }
 

@@ -268,8 +268,13 @@ Family = Annotated[
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 
 
+_GRID = {"subsets", "lams", "seeds", "rul_units", "combiner", "setting", "unweighted"}
+_GRID |= {"epochs", "batch_size", "lr", "stride"}
+
+
 @app.command()
 def sweep(
+    context: typer.Context,
     store: StoreDir = Path("runs"),
     subsets: Annotated[str, typer.Option(help="FD001,FD003 or all.")] = "all",
     lams: Annotated[str, typer.Option(help="λ of the fixed combiner: 0.3,0.4,0.5.")] = "0.5",
@@ -308,9 +313,14 @@ def sweep(
     from amnl import sweep as sweeps
 
     with _plain_errors():
+        given = [name for name in sorted(_GRID) if _is_given(context, name)]
         if family:
+            if given:
+                raise ValueError(f"--family {family} has its own grid; leave out {_flag(given[0])}")
             cells = sweeps.family(family, preset)
         else:
+            if "lams" in given and (combiner != "fixed" or setting):
+                raise ValueError("--lams is for the fixed combiner without --setting")
             settings: dict[str, Any] = {"preset": preset, "epochs": epochs, "lr": lr}
             settings |= {"batch_size": batch_size, "sample_weighted": not unweighted}
             cells = sweeps.grid(
@@ -417,11 +427,22 @@ def report(
             hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
             keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
             for key, group in rows.groupby(keys, dropna=False):
-                mean, spread = group["test_rmse"].mean(), group["test_rmse"].std()
+                score = f"{group['test_rmse'].mean():.2f}"
+                if len(group) > 1:
+                    score += f" ± {group['test_rmse'].std():.2f}"
                 cells = [str(k) for k in key[: len(shown)]]
-                table.add_row(*cells, str(len(group)), f"{mean:.2f} ± {spread:.2f}")
+                table.add_row(*cells, str(len(group)), score)
         record = {"rows": len(rows), "missing": missing, "failed": failed, "csv": str(csv or "")}
         _emit(as_json, record, table)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _subsets(text: str) -> tuple[str, ...]:

@@ -537,9 +537,11 @@ def sweep_curves(rows: Any, intervals: Mapping[tuple[str, float], Any], source: 
         ax.plot(source["lambda"], source[subset], color=MUTED, linestyle="--", linewidth=1.3)
         ax.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
         ax.set(title=subset)
-    axes[0, 0].plot([], [], color=MUTED, linestyle="--", label="the source's means")
-    axes[0, 0].plot([], [], color=PALETTE["FD001"], marker="o", label="ours: mean, 95 %, seeds")
-    axes[0, 0].legend(loc="upper right", fontsize=9.5)
+    handles = [
+        Line2D([], [], color=TOTAL_COLOUR, marker="o", label="our mean, 95 % band, seeds"),
+        Line2D([], [], color=MUTED, linestyle="--", label="the source's mean"),
+    ]
+    fig.legend(handles=handles, loc="outside upper center", ncols=2)
     for ax in axes[1]:
         ax.set_xlabel("λ, the weight of the RUL loss")
     for ax in axes[:, 0]:
@@ -561,6 +563,7 @@ def differences(tables: Mapping[str, Any], margin: float) -> Figure:
     tables  subset → table indexed by λ with columns mean, low, high (cycles), finding
     """
     fig, axes = plt.subplots(1, len(tables), figsize=(9.6, 3.9), sharey=True, sharex=True)
+    reach = 1.1 * max(margin, *(t[["low", "high"]].abs().to_numpy().max() for t in tables.values()))
     for ax, (subset, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         ax.axvspan(-margin, margin, color="#E4EFE4", linewidth=0)
         ax.axvline(0, color=MUTED, linewidth=1)
@@ -568,7 +571,7 @@ def differences(tables: Mapping[str, Any], margin: float) -> Figure:
             colour, marker, _ = FINDINGS[row.finding]
             ax.hlines(place, row.low, row.high, color=colour, linewidth=1.6)
             ax.plot(row.mean, place, marker, color=colour, markersize=6, mfc="white", mew=1.6)
-        ax.set(title=subset, xlabel="difference (cycles)")
+        ax.set(title=subset, xlabel="difference (cycles)", xlim=(-reach, reach))
         ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
     np.atleast_1d(axes)[0].set_ylabel("λ, against 0.5")
     handles = [

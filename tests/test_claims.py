@@ -352,7 +352,7 @@ def test_the_ledger_of_a_world_in_which_the_source_is_right(families: list[pd.Da
     assert {v.number for v in verdicts if v.verdict == HOLDS} == {1, 2, 3, 4, 5, 10, 11, 13, 16, 17}
     assert {v.verdict for v in verdicts} <= {HOLDS, CONDITION, FAILS, OPEN}
     for verdict in verdicts:
-        assert (verdict.claim, verdict.source, verdict.chapter) == CLAIMS[verdict.number]
+        assert (verdict.claim, verdict.source, verdict.evidence) == CLAIMS[verdict.number]
         assert bool(verdict.condition) == (verdict.verdict == CONDITION)
         assert verdict.measured and "\n" not in verdict.measured + verdict.source
     frame = claims.to_frame(verdicts)
