@@ -1,6 +1,7 @@
 """Published runs: CSV and JSON with provenance. Pages read them, and never write them."""
 
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,11 +17,7 @@ def load_run(name: str) -> "RunResult":
     """
     from amnl.train import RunResult
 
-    stored = files(__name__).joinpath(f"{name}.json")
-    if not stored.is_file():
-        known = sorted(f.name[:-5] for f in files(__name__).iterdir() if f.name.startswith("run-"))
-        raise FileNotFoundError(f"no stored run {name!r}; there are {', '.join(known) or 'none'}")
-    with as_file(stored) as path:
+    with as_file(_stored(name, "run-", ".json")) as path:
         return RunResult.load(path)
 
 
@@ -31,9 +28,17 @@ def load_rows(name: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    stored = files(__name__).joinpath(f"{name}.csv")
-    if not stored.is_file():
-        known = sorted(f.name[:-4] for f in files(__name__).iterdir() if f.name.endswith(".csv"))
-        raise FileNotFoundError(f"no stored table {name!r}; there are {', '.join(known)}")
-    with stored.open(encoding="utf-8") as table:
+    with _stored(name, "", ".csv").open(encoding="utf-8") as table:
         return pd.read_csv(table, comment="#")
+
+
+def _stored(name: str, start: str, suffix: str) -> Traversable:
+    folder = files(__name__)
+    stored = folder.joinpath(name + suffix)
+    if not stored.is_file():
+        known = sorted(f.name for f in folder.iterdir())
+        known = [
+            n.removesuffix(suffix) for n in known if n.startswith(start) and n.endswith(suffix)
+        ]
+        raise FileNotFoundError(f"nothing stored as {name!r}; there are {', '.join(known)}")
+    return stored
