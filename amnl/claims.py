@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 
 from amnl.cmapss import SUBSETS
-from amnl.combine import LAMBDAS, LOSS_HS, LOSS_RUL, combine_losses, simulate_sweep
+from amnl.combine import LAMBDAS, LOSS_HS, LOSS_RUL, SOURCE_LAMS, combine_losses, simulate_sweep
 from amnl.stats import (
     ALPHA,
     FIVE,
     LAMS,
     MARGIN,
-    SOURCE_LAMS,
     by_lam,
     check_cells,
     choose,

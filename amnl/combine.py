@@ -9,6 +9,9 @@ LAMBDAS = tuple(round(0.1 * k, 2) for k in range(1, 10))
 LOSS_RUL = {"FD001": 0.85, "FD002": 1.95, "FD003": 0.92, "FD004": 2.10}
 LOSS_HS = dict.fromkeys(LOSS_RUL, 1.10)
 
+# The ten weights of the source's ablation.
+SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+
 
 class Sweep(TypedDict):
     """Combined loss at each λ, and the λ with the smallest, for each dataset."""

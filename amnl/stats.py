@@ -17,7 +17,8 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+from amnl.combine import SOURCE_LAMS
+
 LAMS = (*SOURCE_LAMS, 1.0)
 FIVE = (0.3, 0.4, 0.5, 0.6, 0.7)  # the source's coarse sweep
 ALPHA = 0.05

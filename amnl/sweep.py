@@ -32,6 +32,7 @@ import torch
 
 from amnl import cmapss
 from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
+from amnl.combine import SOURCE_LAMS
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse
 from amnl.model import make_model
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 # The grids of the protocol.
-SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
 FAMILIES = ("a", "b", "c", "d")

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,3 +70,11 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     folder = tmp_path_factory.mktemp("book")
     pages.stage(pages.ROOT, folder / "src")
     return render(folder / "src", folder)
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Parsed emulated fleets are not worth a place in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from amnl import claims
+from amnl import claims, sweep
 from amnl.claims import CLAIMS, CONDITION, FAILS, GRIDS, HOLDS, OPEN, Ruling, in_either_unit
 from amnl.cmapss import SUBSETS
-from amnl.stats import LAMS, SOURCE_LAMS
+from amnl.combine import SOURCE_LAMS
+from amnl.stats import LAMS
 
 BASE = {"FD001": 12.0, "FD002": 18.0, "FD003": 12.0, "FD004": 18.0}
 Cost = Callable[[str, int, float], float]
@@ -385,6 +386,16 @@ def test_families_survive_a_csv(families: list[pd.DataFrame], tmp_path) -> None:
     for name, rows in zip("abcd", families, strict=True):
         rows.to_csv(tmp_path / "family.csv", index=False)
         claims.check_cells(pd.read_csv(tmp_path / "family.csv"), GRIDS[name], f"family {name}")
+
+
+@pytest.mark.parametrize("name", "abcd")
+def test_the_sweep_trains_what_the_ledger_judges(name: str) -> None:
+    fields = [c for c in GRIDS[name] if c != "lam"]
+    rows = pd.DataFrame(
+        {f: getattr(cell, f) for f in fields} | {"lam": cell.combiner_settings["rul_weight"]}
+        for cell in sweep.family(name)
+    )
+    claims.check_cells(rows, GRIDS[name], f"family {name}")
 
 
 def test_the_grids_are_the_protocols() -> None:

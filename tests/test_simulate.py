@@ -1,7 +1,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,15 +16,8 @@ TEST_ENGINES = {"FD001": 100, "FD002": 259, "FD003": 100, "FD004": 248}
 SIX = ("FD002", "FD004")
 S12 = 11
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 every_subset = pytest.mark.parametrize("subset", cmapss.SUBSETS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Parsed emulated fleets are not worth a place in the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

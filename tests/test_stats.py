@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
+from amnl.combine import SOURCE_LAMS
 from amnl.stats import (
     ALPHA,
     FIVE,
     LAMS,
     MARGIN,
-    SOURCE_LAMS,
     by_lam,
     check_cells,
     choose,

@@ -50,7 +50,10 @@ from amnl.sweep import (
 from amnl.train import RunResult, TrainConfig, train
 
 # Some tests fork: what a process holds or leaves behind, only another one can tell.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+    pytest.mark.usefixtures("own_cache"),
+]
 
 SOURCE = "emulated fleet, seed 3"
 NOWHERE = "tcp://127.0.0.1:1"  # a sweep that gets as far as its scheduler fails
@@ -60,13 +63,6 @@ CELLS = grid(("FD001",), range(8), LAMS, **SMALL)
 # The same cells on the command line.
 SWEEP = ("--subsets", "FD001", "--lams", "0.3,0.5", "--stride", "10", "--batch-size", "32")
 EIGHT = (*SWEEP, "--seeds", "8", "--epochs", "8")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ SMALL = TrainConfig(epochs=4, warmup_epochs=1, batch_size=64, stride=8, dtype="f
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small emulated fleet and a cache of its own."""
+    """A small emulated fleet."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
     simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
@@ -28,10 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> cmapss.Data:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return cmapss.load("FD001", SMALL.seed, folder, stride=SMALL.stride)
+def data(folder: Path, own_cache: None) -> cmapss.Data:
+    return cmapss.load("FD001", SMALL.seed, folder, stride=SMALL.stride)
 
 
 def comparable(result: RunResult) -> dict[str, Any]:
