@@ -129,7 +129,7 @@ CLAIMS = {
     7: (
         "rescaling a dataset's losses does not move the optimum",
         "one λ for RUL losses from 0.85 to 2.10",
-        "07-units-and-scale.ipynb#walk-0-5-over-eight-decades",
+        "07-units-and-scale.ipynb#walk-05-over-eight-decades",
     ),
     8: (
         "cross-entropy over K classes is at most log K",
