@@ -23,7 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,13 @@ class Store:
 
     def failures(self) -> list[dict[str, Any]]:
         """Settings and message of every cell that failed last time."""
-        return [json.loads(p.read_bytes()) for p in sorted(self.folder.glob("failed/*.json"))]
+        found = []
+        for path in sorted(self.folder.glob("failed/*.json")):
+            try:
+                found.append(json.loads(path.read_bytes()))
+            except ValueError as error:
+                raise StoreError(f"{path} is damaged ({error}). Delete it.") from error
+        return found
 
     def check_space(self, cells: int) -> None:
         """Raises `StoreError` where the records of so many cells cannot be written."""
@@ -419,15 +425,15 @@ def _client(scheduler: str | None, workers: int) -> Iterator["Client"]:
     except ImportError as error:
         raise RuntimeError("a sweep needs Dask: pip install 'amnl[cluster]'") from error
     if scheduler:
-        try:
-            client = Client(scheduler, timeout=10)
-            client.wait_for_workers(1, timeout=60)
-        except (OSError, TimeoutError) as error:
-            raise RuntimeError(
-                f"no scheduler with a worker at {scheduler} ({error}). Start them with "
-                f"`dask scheduler` and `dask worker {scheduler} --nthreads 1`."
-            ) from error
-        with client:
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(Client(scheduler, timeout=10))
+                client.wait_for_workers(1, timeout=60)
+            except (OSError, TimeoutError) as error:
+                raise RuntimeError(
+                    f"no scheduler with a worker at {scheduler} ({error}). Start them with "
+                    f"`dask scheduler` and `dask worker {scheduler} --nthreads 1`."
+                ) from error
             yield client
         return
     with (

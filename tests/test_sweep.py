@@ -403,6 +403,14 @@ def test_a_failure_is_kept_until_the_cell_succeeds(store: Store) -> None:
     assert not store.failures()
 
 
+def test_a_damaged_failure_is_named(store: Store) -> None:
+    store.put_failure(CELLS[0], SOURCE, ValueError("no such luck"))
+    (path,) = (store.folder / "failed").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=rf"{path.name} is damaged .* Delete it"):
+        store.failures()
+
+
 def test_a_claim_keeps_other_processes_out_and_dies_with_its_own(store: Store) -> None:
     one, two = (store.path(c, SOURCE) for c in CELLS[:2])
 
@@ -767,7 +775,7 @@ def test_a_killed_worker_is_replaced_and_its_cell_run_again(
     assert [len(r.history) for r in store] == [30, 30]
     lines = errors.splitlines()
     assert len(lines) == 2 and all("done;" in line for line in lines), errors
-    assert session_of(driver) == []
+    wait_for_the_end(driver)
 
 
 def test_ctrl_c_stops_everything_and_keeps_finished_cells(
