@@ -10,8 +10,8 @@ Build one by name with `make_combiner`. Source: chapter 15.1; the registry is ou
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,9 @@ class Combiner(nn.Module):
         """A short label for logs and tables."""
         raise NotImplementedError
 
+    def end_epoch(self) -> None:
+        """Called by the trainer when an epoch of training steps is over."""
+
 
 def task_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
     """Each loss's gradient with respect to the parameters, flattened to (P,); the graph stays.
@@ -45,11 +48,8 @@ def task_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> li
     """
     flat = []
     for loss in losses:
-        grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-        pairs = zip(grads, parameters, strict=True)
-        flat.append(
-            torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
-        )
+        grads = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+        flat.append(torch.cat([g.flatten() for g in grads]))
     return flat
 
 
@@ -194,6 +194,318 @@ class AMNLFixedLoss(Combiner):
         # `where`, not `if`: reading the mass on the host would stall a GPU at every step.
         mean = torch.where(self.running_mass > 0, self.running_sum / self.running_mass, losses)
         return mean.to(losses.dtype)
+
+
+class AdaptiveCombiner(Combiner):
+    """A combiner whose weights move during training; the buffer `weights` holds the latest.
+
+    `weights` has shape (2,), RUL first, and is what `get_weights` reports. In eval mode the weights
+    are used and left alone.
+    """
+
+    weights: Tensor
+
+    def __init__(self, total: float = 1.0) -> None:
+        """`total` is what the two weights sum to; they start equal."""
+        super().__init__(total / 2, total / 2)
+        self.register_buffer("weights", torch.full((2,), total / 2))
+
+    def get_weights(self) -> dict[str, float]:
+        rul, health = self.weights.tolist()
+        return {"rul_weight": rul, "health_weight": health}
+
+    def weighted(self, rul_loss: Tensor, health_loss: Tensor) -> Tensor:
+        """The weighted sum of two losses, 0-D."""
+        weights = self.weights.to(rul_loss.dtype)
+        return weights[0] * rul_loss + weights[1] * health_loss
+
+
+@register("gaba")
+class GABALoss(AdaptiveCombiner):
+    """Gradient-aware balancing: a task's weight is the *other* task's share of the gradient norms.
+
+    At each training step, `g` is the norm of a loss's gradient over all shared parameters, and the
+    raw weights are g_health / (g_rul + g_health) and g_rul / (g_rul + g_health), so that both
+    weighted gradients come out equally long. For two tasks that is IMTL-G (Liu et al. 2021). The
+    weights used are an exponential mean of the raw ones with decay `beta`, none below `floor`,
+    rescaled to sum to 1. During the first `warmup` steps both are 0.5, while the mean settles.
+
+    With norms that sum to zero, or are NaN or infinite, the mean stays as it is. Norms are taken in
+    float64, so that tiny and huge gradients keep their ratio.
+
+    Two backward passes through the trunk are needed to know both norms. With `model=`, the total's
+    gradient is their mixture, computed already, and `backward` adds no third; then the total is
+    connected to the model's parameters and no longer to the two losses. Without `model=` it is the
+    plain weighted sum.
+
+    Raises `ValueError` for `beta` outside [0, 1), `floor` outside [0, 0.5], a negative `warmup`,
+    and in training without `shared_params=`. Source: the same book's chapters on GABA and GRACE.
+    """
+
+    ema_weights: Tensor
+    step_count: Tensor
+
+    def __init__(self, beta: float = 0.99, floor: float = 0.05, warmup: int = 100) -> None:
+        super().__init__()
+        _check_range("beta", beta, 0.0 <= beta < 1.0, "[0, 1)")
+        _check_range("floor", floor, 0.0 <= floor <= 0.5, "[0, 0.5]")
+        _check_range("warmup", warmup, warmup >= 0, "[0, ∞)")
+        self.beta, self.floor, self.warmup = beta, floor, warmup
+        self.label = "GABA"
+        self.register_buffer("ema_weights", torch.full((2,), 0.5))
+        self.register_buffer("step_count", torch.zeros((), dtype=torch.int64))
+
+    def forward(
+        self,
+        rul_loss: Tensor,
+        health_loss: Tensor,
+        *,
+        shared_params: Iterable[Tensor] | None = None,
+        model: nn.Module | None = None,
+        **extras: Any,
+    ) -> Tensor:
+        """The weighted sum, 0-D; in training it moves the weights first."""
+        _check_scalars(rul_loss, health_loss)
+        if not self.training:
+            return self.weighted(rul_loss, health_loss)
+        shared = _checked_shared(self, shared_params)
+        parameters = shared if model is None else [p for p in model.parameters() if p.requires_grad]
+        rul, health = (
+            torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+            for loss in (rul_loss, health_loss)
+        )
+        ours = {id(p) for p in shared}
+        self._move(
+            _norm(g for p, g in zip(parameters, rul, strict=True) if id(p) in ours),
+            _norm(g for p, g in zip(parameters, health, strict=True) if id(p) in ours),
+        )
+        total = self.weighted(rul_loss, health_loss)
+        if model is None:
+            return total
+        weights = self.weights.to(rul_loss.dtype)
+        mixed = [weights[0] * r + weights[1] * h for r, h in zip(rul, health, strict=True)]
+        known = _KnownGradient.apply(total.detach(), mixed, *parameters)  # type: ignore[no-untyped-call]
+        return cast(Tensor, known)
+
+    def get_name(self) -> str:
+        return self.label
+
+    def _move(self, rul_norm: Tensor, health_norm: Tensor) -> None:
+        norms = torch.stack([health_norm, rul_norm])  # each task gets the other's
+        raw = (norms / norms.sum()).to(self.ema_weights)
+        # `where`, not `if`: reading a norm on the host would stall a GPU at every step.
+        raw = torch.where(raw.isfinite().all(), raw, self.ema_weights)
+        self.ema_weights.lerp_(raw, 1.0 - self.beta)
+        self.step_count += 1
+        floored = self.ema_weights.clamp(min=self.floor)
+        settled = floored / floored.sum()
+        self.weights.copy_(torch.where(self.step_count > self.warmup, settled, 0.5))
+
+
+@register("grace")
+def grace(beta: float = 0.99, floor: float = 0.05, warmup: int = 100) -> GABALoss:
+    """The source's GRACE is GABA over the sample-weighted RUL loss. Sample weights belong to the
+    loss and not to the combiner, so this is GABA under its other name: train it with sample
+    weights, which is the default, and `gaba` without."""
+    combiner = GABALoss(beta, floor, warmup)
+    combiner.label = "GRACE"
+    return combiner
+
+
+@register("gradnorm")
+class GradNormLoss(AdaptiveCombiner):
+    """GradNorm (Chen et al. 2018): learn weights that let both tasks train at the same pace.
+
+    G_i is the length of the gradient of w_i · L_i at the last shared weight matrix (of
+    `shared_params`, the last that has two dimensions or more), and r_i is L_i over its value at the
+    first step, relative to the mean of the two. The weights descend on
+    Σ |G_i − mean(G) · r_i^α|, with the targets held fixed; no other gradient reaches them, and
+    this one reaches nothing else. After each step they are rescaled to sum to 2.
+
+    The paper moves its weights 25 times as fast as the model's learning rate of 1e-3; `speed` is
+    that factor. Weights below `floor` are raised to it, as the paper's rule could make them
+    negative. With norms or losses that are NaN or infinite, the weights are not moved.
+
+    Raises `ValueError` for a negative `alpha`, a `speed` that is not positive, `floor` outside
+    (0, 1], and in training without `shared_params=` or with none that has two dimensions.
+    """
+
+    initial_losses: Tensor
+    started: Tensor
+
+    def __init__(self, alpha: float = 1.5, speed: float = 25.0, floor: float = 0.01) -> None:
+        super().__init__(total=2.0)
+        _check_range("alpha", alpha, alpha >= 0.0, "[0, ∞)")
+        _check_range("speed", speed, speed > 0.0, "(0, ∞)")
+        _check_range("floor", floor, 0.0 < floor <= 1.0, "(0, 1]")
+        self.alpha, self.speed, self.floor = alpha, speed, floor
+        # An optimiser moves a parameter by about its learning rate; the weight is `speed` times it.
+        self.slow_weights = nn.Parameter(torch.full((2,), 1.0 / speed))
+        self.register_buffer("initial_losses", torch.ones(2))
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def forward(
+        self,
+        rul_loss: Tensor,
+        health_loss: Tensor,
+        *,
+        shared_params: Iterable[Tensor] | None = None,
+        **extras: Any,
+    ) -> Tensor:
+        """The weighted sum, 0-D; its gradient at the weights is that of GradNorm's own loss."""
+        _check_scalars(rul_loss, health_loss)
+        if not self.training:
+            return self.weighted(rul_loss, health_loss)
+        shared = _checked_shared(self, shared_params)
+        matrices = [p for p in shared if p.ndim >= 2]
+        if not matrices:
+            raise ValueError("GradNorm needs a weight matrix among shared_params=, found none")
+        self._rescale()
+        losses = torch.stack([rul_loss, health_loss]).detach().to(self.weights)
+        self.initial_losses.copy_(torch.where(self.started, self.initial_losses, losses))
+        self.started.fill_(True)
+        norms = torch.stack(
+            [
+                _norm(
+                    torch.autograd.grad(
+                        loss, matrices[-1], retain_graph=True, materialize_grads=True
+                    )
+                )
+                for loss in (rul_loss, health_loss)
+            ]
+        ).to(self.weights)
+        lengths = self.weights * norms
+        ratio = losses / self.initial_losses
+        target = lengths.mean() * (ratio / ratio.mean()) ** self.alpha
+        slope = norms * torch.sign(lengths - target)  # of Σ |w · norm − target|, in w
+        slope = torch.where(slope.isfinite().all(), slope, 0.0)
+        pull = (slope * self.speed * self.slow_weights).sum()
+        # Adds nothing to the value, and to the gradient of the weights everything.
+        return self.weighted(rul_loss, health_loss) + (pull - pull.detach()).to(rul_loss.dtype)
+
+    def get_name(self) -> str:
+        return f"GradNorm(α={self.alpha:g})"
+
+    @torch.no_grad()
+    def _rescale(self) -> None:
+        """Take over what the optimiser did to the weights, rescaled to sum to 2."""
+        moved = (self.speed * self.slow_weights).clamp(min=self.floor)
+        self.weights.copy_(2.0 * moved / moved.sum())
+        self.slow_weights.copy_(self.weights / self.speed)
+
+
+@register("uncertainty")
+class UncertaintyLoss(Combiner):
+    """Uncertainty weighting (Kendall et al. 2018): learn a noise variance for each task.
+
+    With s = log σ², the total is ½ e^(−s_rul) L_rul + ½ s_rul + e^(−s_hs) L_hs + ½ s_hs: a
+    regression and a classification, so the two halves differ. For losses that stand still the
+    minimum is at s_rul = log L_rul and s_hs = log 2 L_hs. The total can be negative.
+
+    An optimiser like Adam moves s by about its learning rate a step, whatever the gradient, so a
+    loss in the thousands needs thousands of steps to be met. `speed` multiplies that pace; the
+    paper has 1. Raises `ValueError` for a `speed` that is not positive.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        super().__init__(0.5, 1.0)
+        _check_range("speed", speed, speed > 0.0, "(0, ∞)")
+        self.speed = speed
+        self.slow_log_variances = nn.Parameter(torch.zeros(2))
+
+    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+        """The total above, 0-D. `extras` are ignored."""
+        _check_scalars(rul_loss, health_loss)
+        s = (self.speed * self.slow_log_variances).to(rul_loss.dtype)
+        precision = torch.exp(-s)
+        return 0.5 * precision[0] * rul_loss + precision[1] * health_loss + 0.5 * s.sum()
+
+    def get_weights(self) -> dict[str, float]:
+        rul, health = torch.exp(-self.speed * self.slow_log_variances.detach()).tolist()
+        return {"rul_weight": 0.5 * rul, "health_weight": health}
+
+    def get_name(self) -> str:
+        return "Uncertainty" if self.speed == 1 else f"Uncertainty({self.speed:g}x)"
+
+
+@register("dwa")
+class DWALoss(AdaptiveCombiner):
+    """Dynamic weight average (Liu et al. 2019): more weight for the task whose loss falls slower.
+
+    A task's pace is its mean loss over the last epoch divided by that of the epoch before. The
+    weights are 2 · softmax(pace / temperature) and change once an epoch; for the first two epochs
+    both are 1. Where a pace is NaN or infinite (a loss of exactly 0), both are 1 again.
+
+    Raises `ValueError` for a `temperature` that is not positive.
+    """
+
+    loss_sum: Tensor
+    steps: Tensor
+    averages: Tensor
+
+    def __init__(self, temperature: float = 2.0) -> None:
+        super().__init__(total=2.0)
+        _check_range("temperature", temperature, temperature > 0.0, "(0, ∞)")
+        self.temperature = temperature
+        self.register_buffer("loss_sum", torch.zeros(2, dtype=torch.float64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        # Mean losses of the last two finished epochs, older first; NaN until there are two.
+        self.register_buffer("averages", torch.full((2, 2), math.nan, dtype=torch.float64))
+
+    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+        """The weighted sum, 0-D. `extras` are ignored."""
+        _check_scalars(rul_loss, health_loss)
+        if self.training:
+            self.loss_sum += torch.stack([rul_loss, health_loss]).detach()
+            self.steps += 1
+        return self.weighted(rul_loss, health_loss)
+
+    def end_epoch(self) -> None:
+        """Set the weights for the next epoch."""
+        self.averages.copy_(torch.stack([self.averages[1], self.loss_sum / self.steps]))
+        self.loss_sum.zero_()
+        self.steps.zero_()
+        pace = self.averages[1] / self.averages[0]
+        moved = 2.0 * torch.softmax(pace / self.temperature, dim=0)
+        self.weights.copy_(torch.where(moved.isfinite().all(), moved, 1.0))
+
+    def get_name(self) -> str:
+        return f"DWA(T={self.temperature:g})"
+
+
+class _KnownGradient(torch.autograd.Function):
+    """A total whose gradients are known already, so that no further pass computes them."""
+
+    @staticmethod
+    def forward(ctx: Any, total: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return total.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        return None, None, *(g * upstream[0] for g in ctx.gradients)
+
+
+def _norm(gradients: Iterable[Tensor]) -> Tensor:
+    """Length of all gradients together, 0-D, float64."""
+    norms = [torch.linalg.vector_norm(g, dtype=torch.float64) for g in gradients]
+    together: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return together
+
+
+def _checked_shared(combiner: Combiner, shared_params: Iterable[Tensor] | None) -> list[Tensor]:
+    shared = [] if shared_params is None else list(shared_params)
+    if not shared:
+        raise ValueError(
+            f"{combiner.get_name()} needs shared_params=, the parameters that both tasks train, "
+            "to compare the tasks' gradients"
+        )
+    return shared
+
+
+def _check_range(name: str, value: float, fits: bool, interval: str) -> None:
+    if not (fits and math.isfinite(value)):
+        raise ValueError(f"{name} must lie in {interval}, got {value}")
 
 
 def _checked_weight(name: str, value: float) -> float:

@@ -285,6 +285,8 @@ class Trainer:
         if not bool(losses.isfinite().all()):
             self._stop_on_nan(epoch, losses)
         total, rul_loss, health_loss = losses.mean(0).tolist()
+        weights = self.mtl_loss.get_weights()
+        self.mtl_loss.end_epoch()
         if epoch <= self.config.warmup_epochs:
             self.warmup.step()
         return {
@@ -292,7 +294,7 @@ class Trainer:
             "loss": total,
             "rul_loss": rul_loss,
             "health_loss": health_loss,
-            **self.mtl_loss.get_weights(),
+            **weights,
         }
 
     def _stop_on_nan(self, epoch: int, losses: Tensor) -> None:
