@@ -263,7 +263,7 @@ def _summary(result: "RunResult") -> Table:
 StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.")]
 Family = Annotated[
     str | None,
-    typer.Option(help="a, b, c or d: a family of the book's protocol, instead of a grid."),
+    typer.Option(help="a to f: a family of the book's protocol, instead of a grid."),
 ]
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 

@@ -45,7 +45,17 @@ if TYPE_CHECKING:
 # The grids of the protocol.
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
-FAMILIES = ("a", "b", "c", "d")
+FAMILIES = ("a", "b", "c", "d", "e", "f")
+# Combiners that compare the tasks as they train. The first two ignore the unit of a loss.
+_Combiners = tuple[tuple[str, dict[str, Any]], ...]
+NORMALISED: _Combiners = (("amnl", {}), ("amnl", {"normalise": "batch"}))
+ADAPTIVE: _Combiners = (
+    ("grace", {}),
+    ("gradnorm", {}),
+    ("uncertainty", {}),
+    ("uncertainty", {"speed": 25.0}),
+    ("dwa", {}),
+)
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 
@@ -106,6 +116,12 @@ def family(name: str, preset: str = "compact") -> list[TrainConfig]:
     if name == "d":
         pair = [("fixed", fixed(lam)) for lam in (0.5, 0.75)]
         return grid(combiners=pair, sample_weighted=False, preset=preset)
+    if name == "e":
+        weighted = grid(combiners=(*NORMALISED, *ADAPTIVE), preset=preset)
+        gaba = grid(combiners=[("gaba", {})], sample_weighted=False, preset=preset)
+        return sorted(weighted + gaba, key=lambda cell: cell.seed)
+    if name == "f":
+        return grid(combiners=ADAPTIVE, rul_units=[125.0], preset=preset)
     raise ValueError(f"unknown family {name!r}; the protocol has {', '.join(FAMILIES)}")
 
 

@@ -192,8 +192,15 @@ def wait_for_the_end(driver: "subprocess.Popen[str]") -> None:
 
 def test_families_are_those_of_the_protocol() -> None:
     page = (pages.ROOT / "book" / "protocol.md").read_text(encoding="utf-8")
-    published = re.findall(r"^\| ([a-d]) \|.*\| (\d+) \|$", page, re.MULTILINE)
-    assert published == [("a", "440"), ("b", "440"), ("c", "130"), ("d", "80")]
+    published = re.findall(r"^\| ([a-f]) \|.*\| (\d+) \|$", page, re.MULTILINE)
+    assert published == [
+        ("a", "440"),
+        ("b", "440"),
+        ("c", "130"),
+        ("d", "80"),
+        ("e", "320"),
+        ("f", "200"),
+    ]
     cells = {name: family(name) for name in FAMILIES}
     assert [(name, str(len(found))) for name, found in cells.items()] == published
     for found in cells.values():
@@ -206,6 +213,7 @@ def test_families_are_those_of_the_protocol() -> None:
 def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
     varied = {"subset", "seed", "stride", "combiner_settings"}
     own = {"a": set(), "b": {"rul_unit"}, "c": {"rul_unit"}, "d": {"sample_weighted"}}
+    own |= {"e": {"combiner", "sample_weighted"}, "f": {"combiner", "rul_unit"}}
     for name in FAMILIES:
         for c in family(name):
             moved = {
@@ -222,7 +230,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: family("e"), r"'e'.*a, b, c, d"),
+        (lambda: family("g"), r"'g'.*a, b, c, d, e, f"),
         (lambda: grid(("FD009",)), r"'FD009'.*FD001, FD002, FD003, FD004"),
         (lambda: fixed(1.01), r"1\.01"),
         (lambda: fixed(float("nan")), "nan"),
