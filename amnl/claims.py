@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ CLAIMS = {
     7: (
         "rescaling a dataset's losses does not move the optimum",
         "one λ for RUL losses from 0.85 to 2.10",
-        "07-units-and-scale.ipynb#walk-05-over-eight-decades",
+        "07-units-and-scale.ipynb#translate-a-weight",
     ),
     8: (
         "cross-entropy over K classes is at most log K",
@@ -153,7 +154,8 @@ CLAIMS = {
     ),
     12: (
         "fixed 0.5/0.5 matches or beats adaptive weighting",
-        "on FD001: GRACE 9.14, uncertainty 9.15, GradNorm 9.38, GABA 9.63, 0.5/0.5 10.08",
+        "says so, and has on FD001: "
+        "GRACE 9.14, uncertainty 9.15, GradNorm 9.38, GABA 9.63, 0.5/0.5 10.08",
         "../book/protocol.md#verdicts",
     ),
     13: (
@@ -239,22 +241,22 @@ def claim_5(a: Any, b: Any) -> Ruling:
 
 def claim_10(a: Any, b: Any) -> Ruling:
     """0.75 is worse than 0.5."""
-    return in_either_unit(lambda rows: worse_on_every_subset(_against_half(rows, 0.75)), a, b)
+    return in_either_unit(partial(_worse_than_half, 0.75), a, b, "0.75 against 0.5")
 
 
 def claim_11(a: Any, b: Any) -> Ruling:
     """1.0, the RUL task alone, is worse than 0.5."""
-    return in_either_unit(lambda rows: worse_on_every_subset(_against_half(rows, 1.0)), a, b)
+    return in_either_unit(partial(_worse_than_half, 1.0), a, b, "1 against 0.5")
 
 
 def claim_13(a: Any, b: Any) -> Ruling:
     """Choosing among five weights costs less than the margin, with short runs and with full."""
-    return in_either_unit(_coarse_is_enough, a, b)
+    return in_either_unit(_coarse_is_enough, a, b, "five weights against all eleven")
 
 
 def claim_14(a: Any, b: Any) -> Ruling:
     """λ chosen on validation among all eleven is worse than 0.5."""
-    return in_either_unit(_tuned_is_worse, a, b)
+    return in_either_unit(_tuned_is_worse, a, b, "tuned λ against 0.5")
 
 
 def claim_15(a: Any, d: Any) -> Ruling:
@@ -270,7 +272,7 @@ def claim_15(a: Any, d: Any) -> Ruling:
         "unweighted samples": worse_on_every_subset(
             judge((by_lam(a, (0.75,))[0.75] - unweighted).unstack("subset"))
         ),
-        "λ = 0.5": worse_on_every_subset(_against_half(a, 0.75)),
+        "λ = 0.5": _worse_than_half(0.75, a),
     }
     against = "; ".join(f"against {what}: {r.measured}" for what, r in rulings.items())
     verdicts = {ruling.verdict for ruling in rulings.values()}
@@ -298,10 +300,14 @@ def _ratio(numerator: Any, denominator: Any, axis: int) -> Any:
 # ---------------------------------------------------------------------------------- shared rules
 
 
-def in_either_unit(rule: Callable[[Any], Ruling], a: Any, b: Any) -> Ruling:
-    """Judge families a and b apart; a decides, unless the claim holds in one unit alone."""
+def in_either_unit(rule: Callable[[Any], Ruling], a: Any, b: Any, what: str = "") -> Ruling:
+    """Judge families a and b apart; a decides, unless the claim holds in one unit alone.
+
+    `what` says what is compared with what, where the numbers do not.
+    """
     in_cycles, in_125 = rule(a), rule(b)
-    measured = f"cycles²: {in_cycles.measured}. Divided by 125: {in_125.measured}"
+    intro = f"{what}; cycles²" if what else "cycles²"
+    measured = f"{intro}: {in_cycles.measured}. Divided by 125: {in_125.measured}"
     holds = [ruling.verdict in (HOLDS, CONDITION) for ruling in (in_cycles, in_125)]
     if holds[0] == holds[1]:
         return Ruling(in_cycles.verdict, measured, in_cycles.condition)
@@ -323,8 +329,8 @@ def worse_on_every_subset(judged: Any) -> Ruling:
     return Ruling(FAILS if finding.isin(["better", "equivalent"]).any() else OPEN, measured)
 
 
-def _against_half(rows: Any, lam: float) -> Any:
-    return compare(rows).xs(lam, level="lam")
+def _worse_than_half(lam: float, rows: Any) -> Ruling:
+    return worse_on_every_subset(compare(rows).xs(lam, level="lam"))
 
 
 def _best_everywhere(rows: Any) -> Ruling:
@@ -375,7 +381,7 @@ def _coarse_is_enough(rows: Any) -> Ruling:
         (choose(rows, FIVE, by)["test_rmse"] - reference).unstack("subset")
         for by in ("val_rmse", "val_rmse_e15")
     )
-    measured = f"regret, all epochs: {_means(full)}; epochs 1 to 15: {_means(short)}"
+    measured = f"with all epochs {_means(full)}; with epochs 1 to 15 {_means(short)}"
     if _stays_below_margin(full):
         if _stays_below_margin(short):
             return Ruling(HOLDS, measured)
@@ -469,13 +475,13 @@ def claim_7(c: Any) -> Ruling:
     both, alone = _moved(rul=2.0, hs=2.0), _moved(rul=2.0, hs=1.0)
     means = c.groupby(["subset", "rul_unit"])["test_rmse"].mean().groupby(level="subset")
     ranges = ", ".join(
-        f"{low:.2f} to {high:.2f} on {subset}"
+        f"{low:.2f} to {high:.2f} cycles on {subset}"
         for subset, low, high in means.agg(["min", "max"]).itertuples()
     )
     measured = (
         f"doubling both losses moves the toy's argmin on {both} of {len(LOSS_RUL)} subsets, "
         f"doubling the RUL loss on {alone}; over {c['rul_unit'].nunique()} RUL units at λ = 0.5 "
-        f"mean test RMSE is {ranges} cycles, {c['test_rmse'].isna().sum()} of {len(c)} runs failed"
+        f"mean test RMSE is {ranges}; {c['test_rmse'].isna().sum()} of {len(c)} runs failed"
     )
     if both or not alone:
         return Ruling(OPEN, measured)

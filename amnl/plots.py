@@ -4,7 +4,7 @@ A page calls `style()` once. Functions draw the arrays they are given and return
 figure; they compute nothing that the page states as a number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -571,9 +571,9 @@ def differences(tables: Mapping[str, Any], margin: float) -> Figure:
             colour, marker, _ = FINDINGS[row.finding]
             ax.hlines(place, row.low, row.high, color=colour, linewidth=1.6)
             ax.plot(row.mean, place, marker, color=colour, markersize=6, mfc="white", mew=1.6)
-        ax.set(title=subset, xlabel="difference (cycles)", xlim=(-reach, reach))
+        ax.set(title=subset, xlabel="RMSE(λ) − RMSE(0.5)", xlim=(-reach, reach))
         ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
-    np.atleast_1d(axes)[0].set_ylabel("λ, against 0.5")
+    np.atleast_1d(axes)[0].set_ylabel("λ (left of 0: better than 0.5)")
     handles = [
         Line2D([], [], color=c, marker=m, mfc="white", mew=1.6, label=text)
         for c, m, text in FINDINGS.values()
@@ -588,13 +588,15 @@ def winners(counts: Mapping[str, Mapping[float, int]], lambdas: Sequence[float],
     The dotted line is blind luck: `n` cells shared evenly.
     """
     fig, ax = plt.subplots(figsize=(6.8, 3.6))
+    ax.set_axisbelow(True)
     place, width = np.arange(len(lambdas)), 0.8 / len(counts)
-    colours = (PALETTE["FD001"], PALETTE["FD002"])
+    colours = (TOTAL_COLOUR, "#B7BDC5")
     for k, ((label, count), colour) in enumerate(zip(counts.items(), colours, strict=True)):
         heights = [count.get(lam, 0) for lam in lambdas]
         at = place + (k - (len(counts) - 1) / 2) * width
         ax.bar(at, heights, width, color=colour, label=label)
-    ax.axhline(n / len(lambdas), color=TOTAL_COLOUR, linestyle=":", linewidth=1.3)
+    luck = n / len(lambdas)
+    ax.axhline(luck, color=RUL_COLOUR, linestyle=":", linewidth=1.8, label="luck alone")
     ax.set_xticks(place, [f"{lam:g}" for lam in lambdas])
     ax.set(xlabel="λ", ylabel=f"wins, of {n} (subset, seed)")
     ax.legend()
@@ -653,10 +655,11 @@ def pulls(rows: Any) -> Figure:
     return fig
 
 
-def one_curve(points: Any) -> Figure:
+def one_curve(points: Any, cells: Any) -> Figure:
     """Test RMSE against the effective odds λ/(1 − λ)/unit², a panel a subset.
 
     points  table with columns subset, family (a, b or c), odds, mean, low, high (cycles)
+    cells   table with columns subset, rul_unit, test_rmse: the single runs of family c
     """
     subsets = sorted(points["subset"].unique())
     fig, axes = plt.subplots(1, len(subsets), figsize=(8.8, 3.9), sharey=True)
@@ -674,7 +677,19 @@ def one_curve(points: Any) -> Figure:
                 part["odds"], part["mean"], yerr=bars, fmt=marker, color=colour, label=label,
                 markersize=5, capsize=2, linewidth=1.2, linestyle="-" if family == "c" else "",
             )  # fmt: skip
-        ax.set(xscale="log", title=subset, xlabel="effective odds λ/(1 − λ)/unit²")
+        part = cells[cells["subset"] == subset]
+        ax.plot(part["rul_unit"] ** -2.0, part["test_rmse"], ".", color=MUTED, ms=4, alpha=0.6)
+        ax.set(xscale="log", xlabel="effective odds λ/(1 − λ)/unit²")
+        unit = ax.secondary_xaxis("top", functions=(_power(-0.5), _power(-2.0)))
+        unit.set_xlabel(f"{subset}: unit in cycles at λ = 0.5")
     np.atleast_1d(axes)[0].set(ylabel="test RMSE (cycles)")
     np.atleast_1d(axes)[0].legend(fontsize=9.5)
     return fig
+
+
+def _power(exponent: float) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    def power(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        with np.errstate(divide="ignore"):  # an axis is first laid out from 0 to 1
+            return np.asarray(value, dtype=float) ** exponent
+
+    return power

@@ -141,8 +141,8 @@ def test_the_coarse_sweep_can_be_enough_at_full_length_alone() -> None:
         rows["val_rmse_e15"] = abs(rows["lam"] - 0.3)
     ruling = claims.claim_13(*families)
     assert (ruling.verdict, ruling.condition) == (CONDITION, "for runs of full length")
-    assert "all epochs: FD001 +0.00" in ruling.measured
-    assert "epochs 1 to 15: FD001 +2.0" in ruling.measured
+    assert "with all epochs FD001 +0.00" in ruling.measured
+    assert "with epochs 1 to 15 FD001 +2.0" in ruling.measured
 
 
 def test_the_coarse_sweep_can_stay_undecided() -> None:
@@ -314,7 +314,7 @@ def test_the_range_over_units_is_that_of_the_means() -> None:
     measured = claims.claim_7(c).measured
     assert "on 0 of 4 subsets" in measured and "RUL loss on 2" in measured
     assert "over 13 RUL units" in measured
-    assert "14.00 to 30.00 on FD002 cycles, 1 of 130 runs failed" in measured
+    assert "14.00 to 30.00 cycles on FD002; 1 of 130 runs failed" in measured
 
 
 def test_the_settled_claims_notice_broken_code(monkeypatch: pytest.MonkeyPatch) -> None:
