@@ -102,7 +102,9 @@ def test_gabas_raw_rule_is_torchjds_imtl_g(seed: int, a: float, b: float) -> Non
         [torch.cat([g.flatten() for g in slope(loss, toy.shared)]) for loss in toy.losses(a, b)]
     )
     ours = torch.cat([g.flatten() for g in slope(total, toy.shared)])
-    torch.testing.assert_close(ours, IMTLG()(jacobian), rtol=1e-5, atol=1e-9)
+    # Our weights are float32, so each of the two gradients is good to seven digits, the sum of
+    # two that nearly cancel is not.
+    assert (ours - IMTLG()(jacobian)).norm() <= 1e-6 * jacobian.norm(dim=1).min()
 
 
 def test_gabas_raw_weight_is_the_other_tasks_share() -> None:
@@ -148,7 +150,7 @@ def test_the_known_gradient_is_that_of_the_weighted_sum(seed: int) -> None:
     w = weights(combiner)
     plain = sum(a * loss for a, loss in zip(w, toy.losses(), strict=True))
     assert total.shape == () and total.requires_grad
-    assert float(total.detach()) == pytest.approx(float(plain), rel=1e-6)
+    assert float(total.detach()) == pytest.approx(float(plain.detach()), rel=1e-6)
     total.backward()
     expected = slope(plain, list(toy.parameters()))
     for p, g in zip(toy.parameters(), expected, strict=True):
@@ -187,9 +189,10 @@ def test_gradnorms_pull_is_the_papers_gradient(seed: int, slow: float, alpha: fl
 
     # And the model feels the weighted sum alone.
     felt = slope(total, list(toy.parameters()))
-    plain = sum(a * x for a, x in zip((1.7, 0.3), toy.losses(), strict=True))
+    assert weights(combiner) == pytest.approx((1.7, 0.3), rel=1e-6)
+    plain = sum(a * x for a, x in zip(weights(combiner), toy.losses(), strict=True))
     for g, h in zip(felt, slope(plain, list(toy.parameters())), strict=True):
-        torch.testing.assert_close(g, h, rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(g, h, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 1.0), (3.0, 1.0), (0.5, 4.0)])

@@ -146,6 +146,11 @@ def cluster(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
+def _heed_ctrl_c() -> None:
+    """A shell starts its background jobs with Ctrl-C ignored, and their children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def amnl() -> Iterator[Start]:
     """Starts the command as the head of a session, so that all that belongs to it can be found."""
@@ -155,8 +160,11 @@ def amnl() -> Iterator[Start]:
         command = [sys.executable, "-m", "amnl.cli", *(str(a) for a in arguments)]
         pipe = subprocess.PIPE
         started.append(
-            subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-        )
+            subprocess.Popen(
+                command, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
+                preexec_fn=_heed_ctrl_c,
+            )
+        )  # fmt: skip
         return started[-1]
 
     yield start
