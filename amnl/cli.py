@@ -392,7 +392,11 @@ def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
 def report(
     store: Annotated[Path, typer.Argument(help="Folder of the finished cells.")],
     csv: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="Write the epochs into this file, one row each.")
+    ] = None,
     family: Family = None,
+    seeds: Annotated[str, typer.Option(help="Only these: 3 means 0, 1, 2.")] = "all",
     preset: Preset = "compact",
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -406,17 +410,24 @@ def report(
         if not store.is_dir():
             raise ValueError(f"{store}: no such store; `amnl sweep --store {store}` makes one")
         place = sweeps.Store(store)
+        wanted = None if seeds == "all" else _seeds(seeds)
         if family:
             source = str(cmapss.find(data_dir))
-            paths = [place.path(c, source) for c in sweeps.family(family, preset)]
+            paths = [
+                place.path(c, source)
+                for c in sweeps.family(family, preset)
+                if wanted is None or c.seed in wanted
+            ]
             found = [place.load(path) for path in paths if path.exists()]
             missing = len(paths) - len(found)
         else:
-            found, missing = list(place), 0
+            found = [r for r in place if wanted is None or r.config.seed in wanted]
+            missing = 0
         rows = sweeps.to_rows(found)
-        if csv:
-            _check_target(csv)
-            cmapss.write_atomically(csv, rows.to_csv(index=False).encode())
+        for target, make in ((csv, sweeps.to_rows), (history, sweeps.to_history)):
+            if target:
+                _check_target(target)
+                cmapss.write_atomically(target, make(found).to_csv(index=False).encode())
         failed = place.failures()
         table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip

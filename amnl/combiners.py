@@ -41,14 +41,17 @@ class Combiner(nn.Module):
         """Called by the trainer when an epoch of training steps is over."""
 
 
-def task_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Each loss's gradient with respect to the parameters, flattened to (P,); the graph stays.
+def task_gradients(
+    losses: Sequence[Tensor], parameters: Sequence[Tensor], keep_graph: bool = True
+) -> list[Tensor]:
+    """Each loss's gradient with respect to the parameters, flattened to (P,).
 
-    A parameter that a loss does not reach counts as 0.
+    A parameter that a loss does not reach counts as 0. The graph stays, unless told otherwise.
     """
     flat = []
-    for loss in losses:
-        grads = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+    for k, loss in enumerate(losses, start=1):
+        keep = keep_graph or k < len(losses)
+        grads = torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True)
         flat.append(torch.cat([g.flatten() for g in grads]))
     return flat
 
@@ -235,8 +238,8 @@ class GABALoss(AdaptiveCombiner):
 
     Two backward passes through the trunk are needed to know both norms. With `model=`, the total's
     gradient is their mixture, computed already, and `backward` adds no third; then the total is
-    connected to the model's parameters and no longer to the two losses. Without `model=` it is the
-    plain weighted sum.
+    connected to the model's parameters and no longer to the two losses, whose graph is used up.
+    Without `model=` it is the plain weighted sum.
 
     Raises `ValueError` for `beta` outside [0, 1), `floor` outside [0, 0.5], a negative `warmup`,
     and in training without `shared_params=`. Source: the same book's chapters on GABA and GRACE.
@@ -269,21 +272,18 @@ class GABALoss(AdaptiveCombiner):
         if not self.training:
             return self.weighted(rul_loss, health_loss)
         shared = _checked_shared(self, shared_params)
-        parameters = shared if model is None else [p for p in model.parameters() if p.requires_grad]
-        rul, health = (
-            torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
-            for loss in (rul_loss, health_loss)
-        )
         ours = {id(p) for p in shared}
-        self._move(
-            _norm(g for p, g in zip(parameters, rul, strict=True) if id(p) in ours),
-            _norm(g for p, g in zip(parameters, health, strict=True) if id(p) in ours),
-        )
+        others = [] if model is None else [p for p in model.parameters() if id(p) not in ours]
+        parameters = [*shared, *(p for p in others if p.requires_grad)]
+        losses = (rul_loss, health_loss)
+        rul, health = task_gradients(losses, parameters, keep_graph=model is None)
+        trunk = sum(p.numel() for p in shared)
+        self._move(_norm(rul[:trunk]), _norm(health[:trunk]))
         total = self.weighted(rul_loss, health_loss)
         if model is None:
             return total
-        weights = self.weights.to(rul_loss.dtype)
-        mixed = [weights[0] * r + weights[1] * h for r, h in zip(rul, health, strict=True)]
+        weights = self.weights.to(rul.dtype)
+        mixed = weights[0] * rul + weights[1] * health
         known = _KnownGradient.apply(total.detach(), mixed, *parameters)  # type: ignore[no-untyped-call]
         return cast(Tensor, known)
 
@@ -364,16 +364,8 @@ class GradNormLoss(AdaptiveCombiner):
         losses = torch.stack([rul_loss, health_loss]).detach().to(self.weights)
         self.initial_losses.copy_(torch.where(self.started, self.initial_losses, losses))
         self.started.fill_(True)
-        norms = torch.stack(
-            [
-                _norm(
-                    torch.autograd.grad(
-                        loss, matrices[-1], retain_graph=True, materialize_grads=True
-                    )
-                )
-                for loss in (rul_loss, health_loss)
-            ]
-        ).to(self.weights)
+        gradients = task_gradients((rul_loss, health_loss), [matrices[-1]])
+        norms = torch.stack([_norm(g) for g in gradients]).to(self.weights)
         lengths = self.weights * norms
         ratio = losses / self.initial_losses
         target = lengths.mean() * (ratio / ratio.mean()) ** self.alpha
@@ -474,23 +466,24 @@ class DWALoss(AdaptiveCombiner):
 
 
 class _KnownGradient(torch.autograd.Function):
-    """A total whose gradients are known already, so that no further pass computes them."""
+    """A total whose gradient, flat over all parameters, is known: no further pass computes it."""
 
     @staticmethod
-    def forward(ctx: Any, total: Tensor, gradients: list[Tensor], *parameters: Tensor) -> Tensor:
-        ctx.gradients = gradients
+    def forward(ctx: Any, total: Tensor, gradient: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        ctx.shapes = [p.shape for p in parameters]
         return total.clone()
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
-        return None, None, *(g * upstream[0] for g in ctx.gradients)
+        pieces = (ctx.gradient * upstream[0]).split([shape.numel() for shape in ctx.shapes])
+        return None, None, *(g.view(shape) for g, shape in zip(pieces, ctx.shapes, strict=True))
 
 
-def _norm(gradients: Iterable[Tensor]) -> Tensor:
-    """Length of all gradients together, 0-D, float64."""
-    norms = [torch.linalg.vector_norm(g, dtype=torch.float64) for g in gradients]
-    together: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return together
+def _norm(gradient: Tensor) -> Tensor:
+    """Length, 0-D, float64: tiny and huge gradients keep their ratio."""
+    length: Tensor = torch.linalg.vector_norm(gradient, dtype=torch.float64)
+    return length
 
 
 def _checked_shared(combiner: Combiner, shared_params: Iterable[Tensor] | None) -> list[Tensor]:

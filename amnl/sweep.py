@@ -56,6 +56,7 @@ ADAPTIVE: _Combiners = (
     ("uncertainty", {"speed": 25.0}),
     ("dwa", {}),
 )
+_CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted", "subset", "seed")
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 
@@ -578,6 +579,20 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
     order = ["preset", "combiner", "rul_unit", "subset", "lam", "combiner_settings", "seed"]
     others = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in order]
     return table.sort_values([*order, *others, "data"], ignore_index=True) if rows else table
+
+
+def to_history(results: Iterable[RunResult]) -> "pd.DataFrame":
+    """One row an epoch of a cell: what tells the cell apart, then the epoch's record."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        c = result.config
+        cell = {name: getattr(c, name) for name in _CELL}
+        cell["combiner_settings"] = json.dumps(c.combiner_settings)
+        rows.extend({**cell, **record} for record in result.history)
+    table = pd.DataFrame(rows)
+    return table.sort_values([*_CELL, "epoch"], ignore_index=True) if rows else table
 
 
 def config_of(row: "pd.Series[Any]") -> TrainConfig:

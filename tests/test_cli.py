@@ -4,11 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 from amnl import simulate
 from amnl.cli import _seeds, app
+from amnl.combiners import names
 from amnl.sweep import Store, family, grid
 from amnl.train import RunResult, TrainConfig
 
@@ -41,6 +43,15 @@ def test_data_as_json(folder: Path) -> None:
     assert found["source"] == "emulated fleet, seed 3"
     assert [row["train_engines"] for row in found["subsets"]] == [6] * 4
     assert [row["conditions"] for row in found["subsets"]] == [1, 6, 1, 6]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_combiner_trains_by_its_name(folder: Path, name: str) -> None:
+    command = ("train", "--subset", "FD001", "--data-dir", folder, *SHORT, "--combiner", name)
+    done = amnl(*command, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["config"]["combiner"] == name and found["metrics"]["test_rmse"] > 0
 
 
 def test_data_table_names_the_source(folder: Path) -> None:
@@ -132,7 +143,10 @@ def test_emulate_writes_a_fleet_that_data_reads(tmp_path: Path) -> None:
 
 def finished(config: TrainConfig, test_rmse: float = 14.25) -> RunResult:
     """A result as a sweep on the `folder` fixture would keep it, of made-up numbers."""
-    history = [{"val_rmse": 15.0, "rul_weight": 0.5, "health_weight": 0.5}]
+    history = [
+        {"epoch": n, "val_rmse": 15.0 + config.seed / n, "rul_weight": 0.5, "health_weight": 0.5}
+        for n in (1, 2)
+    ]
     predictions = {"rul": [7.0, 125.0]}
     provenance = {"data": "emulated fleet, seed 3"}
     return RunResult(config, {"test_rmse": test_rmse}, history, predictions, provenance)
@@ -218,6 +232,21 @@ def test_a_report_averages_like_with_like(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     for mean in ("11.00 ± 1.41", "20.00 ± 0.00", "30.00 ± 0.00"):
         assert mean in done.stdout, done.stdout
+
+
+def test_a_report_of_histories_has_a_row_an_epoch(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for cell in grid(("FD001",), range(4), [("dwa", {}), ("fixed", {})]):
+        store.put(finished(cell))
+    table = tmp_path / "epochs.csv"
+    done = amnl("report", store.folder, "--seeds", "1,3", "--history", table, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rows"] == 4
+    rows = pd.read_csv(table)
+    cells = rows.groupby(["combiner", "seed"])
+    assert set(cells.groups) == {("dwa", 1), ("dwa", 3), ("fixed", 1), ("fixed", 3)}
+    kept = cells.get_group(("dwa", 3))[["epoch", "val_rmse"]]
+    assert kept.to_numpy().tolist() == [[1, 18.0], [2, 16.5]]
 
 
 def test_a_report_counts_what_a_family_lacks(folder: Path, tmp_path: Path) -> None:
