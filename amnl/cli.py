@@ -300,6 +300,12 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option(help="Processes of one thread. Default: one a core.")
     ] = None,
+    together: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Cells side by side as one model. Default: 25 on a GPU, otherwise 1."
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Use this Dask scheduler's workers: tcp://host:8786.")
     ] = None,
@@ -354,6 +360,7 @@ def sweep(
                 place,
                 scheduler=scheduler,
                 workers=workers,
+                together=together,
                 data_dir=data_dir,
                 on_change=show,
             )

@@ -7,8 +7,9 @@ command goes on from there. Two sweeps may share a store: each claims a cell bef
 a claim dies with its process.
 
 One code path through Dask runs the cells, on this machine or on many. Workers train and send the
-result back; the process that called `run` alone writes. Which cells make up the families a to d is
-fixed by the book's protocol page.
+result back; the process that called `run` alone writes. A GPU of this machine needs no Dask: there
+many cells train side by side in this process (`amnl.population`). Which cells make up the families
+is fixed by the book's protocol page.
 """
 
 import ctypes
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from amnl import cmapss
+from amnl import cmapss, population
 from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
 from amnl.combine import SOURCE_LAMS
 from amnl.combiners import FixedWeightLoss, make_combiner
@@ -57,6 +58,7 @@ ADAPTIVE: _Combiners = (
     ("dwa", {}),
 )
 _CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted", "subset", "seed")
+TOGETHER = 25  # cells side by side on a GPU; results are kept after each such group
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 
@@ -304,13 +306,17 @@ def run(
     *,
     scheduler: str | None = None,
     workers: int | None = None,
+    together: int | None = None,
     data_dir: str | Path | None = None,
     on_change: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run every cell that the store does not hold, and return when none is left.
 
-    scheduler  address of a running Dask scheduler (tcp://…); without one, a local cluster of
-               `workers` processes of one thread (default: one a core) is made and closed again
+    scheduler  address of a running Dask scheduler (tcp://…); without one, a GPU of this machine,
+               and without that, a local cluster of `workers` processes of one thread (default: one
+               a core), which is made and closed again
+    together   how many cells that share their settings are trained side by side as one model
+               (default: 25 on a GPU of this machine, else 1)
     on_change  called whenever a cell starts or ends
 
     A cell whose loss stops being finite, or that takes its worker down three times, is recorded as
@@ -328,9 +334,17 @@ def run(
         return progress
     store.check_space(len(waiting))
     folder = None if data_dir is None else str(Path(data_dir).resolve())
+    here = scheduler is None and _gpu()
+    groups = _groups(waiting, together or (TOGETHER if here else 1))
+    if here:
+        try:
+            _drive_here(groups, waiting, store, source, folder, progress, on_change)
+        finally:
+            store.close()
+        return progress
     with _client(scheduler, workers or _cores()) as client:
         try:
-            _drive(client, waiting, store, source, folder, progress, on_change)
+            _drive(client, groups, waiting, store, source, folder, progress, on_change)
         except (OSError, TimeoutError, CancelledError) as error:
             reason = str(error).partition(":\n")[0]  # the rest lists keys of Dask's
             raise RuntimeError(
@@ -342,8 +356,68 @@ def run(
     return progress
 
 
+def _groups(cells: dict[Path, TrainConfig], together: int) -> deque[list[Path]]:
+    """Cells that one population can hold, `together` at most, in the order of their first ones."""
+    kinds: dict[Any, list[Path]] = {}
+    for path, config in cells.items():
+        shared = {k: v for k, v in dataclasses.asdict(config).items() if k not in population.OWN}
+        alone = () if population.fits(config) else (path,)
+        kinds.setdefault((*shared.items(), *alone), []).append(path)
+    found = [
+        kind[start : start + together]
+        for kind in kinds.values()
+        for start in range(0, len(kind), together)
+    ]
+    order = {path: number for number, path in enumerate(cells)}
+    return deque(sorted(found, key=lambda group: order[group[0]]))
+
+
+def _take(
+    group: list[Path], groups: deque[list[Path]], store: Store, progress: Progress
+) -> list[Path]:
+    """Claim a group's cells. What another sweep is running is put back, to be looked at later."""
+    taken = []
+    for path in group:
+        if not store.claim(path):
+            groups.append([path])
+        elif path.exists():
+            store.release(path)
+            progress.elsewhere += 1
+        else:
+            taken.append(path)
+    return taken
+
+
+def _drive_here(
+    groups: deque[list[Path]],
+    cells: dict[Path, TrainConfig],
+    store: Store,
+    source: str,
+    data_dir: str | None,
+    progress: Progress,
+    on_change: Callable[[Progress], None],
+) -> None:
+    """Train in this process, a group at a time."""
+    progress.workers = 1
+    while groups:
+        before = len(groups)
+        taken = _take(groups.popleft(), groups, store, progress)
+        progress.running = [cells[path] for path in taken]
+        on_change(progress)
+        if taken:
+            settings = [dataclasses.asdict(cells[path]) for path in taken]
+            for path, result in zip(taken, _train_cells(settings, data_dir, source), strict=True):
+                _keep(result, cells[path], store, source, progress)
+                store.release(path)
+        elif len(groups) >= before:
+            time.sleep(0.5)
+    progress.running = []
+    on_change(progress)
+
+
 def _drive(
     client: "Client",
+    groups: deque[list[Path]],
     cells: dict[Path, TrainConfig],
     store: Store,
     source: str,
@@ -353,25 +427,19 @@ def _drive(
 ) -> None:
     from distributed import wait
 
-    waiting = deque(cells)
-    running: dict[Any, Path] = {}
-    while waiting or running:
+    running: dict[Any, list[Path]] = {}
+    while groups or running:
         progress.workers = len(client.nthreads())
         # No more than there are workers: what is submitted is claimed, and others may want it.
-        for _ in range(len(waiting)):
+        for _ in range(len(groups)):
             if len(running) >= progress.workers:
                 break
-            path = waiting.popleft()
-            if not store.claim(path):
-                waiting.append(path)  # another sweep runs it; look again later
-            elif path.exists():
-                store.release(path)
-                progress.elsewhere += 1
-            else:
-                settings = dataclasses.asdict(cells[path])
-                future = client.submit(_train_cell, settings, data_dir, source, pure=False)
-                running[future] = path
-        progress.running = [cells[path] for path in running.values()]
+            taken = _take(groups.popleft(), groups, store, progress)
+            if taken:
+                settings = [dataclasses.asdict(cells[path]) for path in taken]
+                future = client.submit(_train_cells, settings, data_dir, source, pure=False)
+                running[future] = taken
+        progress.running = [cells[path] for taken in running.values() for path in taken]
         on_change(progress)
         if not running:
             time.sleep(0.5)
@@ -381,40 +449,56 @@ def _drive(
         except TimeoutError:
             continue
         for future in finished:
-            path = running.pop(future)
-            _keep(future, cells[path], store, source, progress)
-            store.release(path)
+            taken = running.pop(future)
+            for path, result in zip(taken, _sent(future, len(taken)), strict=True):
+                _keep(result, cells[path], store, source, progress)
+                store.release(path)
     progress.running = []
     on_change(progress)
 
 
-def _keep(
-    future: "Future", config: TrainConfig, store: Store, source: str, progress: Progress
-) -> None:
-    """Put what a worker sent, a result or a failure, into the store."""
+def _sent(future: "Future", cells: int) -> list[dict[str, Any] | Exception]:
+    """What a worker sent for so many cells. The cells' own faults are results; others raise."""
     from distributed import KilledWorker
 
     if future.status == "finished":
-        store.put(RunResult.from_dict(future.result()))
+        results: list[dict[str, Any] | Exception] = future.result()
+        return results
+    error = future.exception() if future.status == "error" else None
+    if isinstance(error, KilledWorker):
+        return [error] * cells
+    raise error or RuntimeError(
+        "the Dask scheduler dropped a cell; finished cells are in the store, run the same "
+        "command again"
+    )
+
+
+def _keep(
+    result: dict[str, Any] | Exception,
+    config: TrainConfig,
+    store: Store,
+    source: str,
+    progress: Progress,
+) -> None:
+    """Put what a worker sent, a result or a failure, into the store."""
+    if isinstance(result, Exception):
+        store.put_failure(config, source, result)
+        progress.failed.append((config, str(result)))
+    else:
+        store.put(RunResult.from_dict(result))
         progress.done += 1
         progress.finished.append(config)
-        return
-    error = future.exception() if future.status == "error" else None
-    if not isinstance(error, TrainingError | KilledWorker):
-        raise error or RuntimeError(
-            "the Dask scheduler dropped a cell; finished cells are in the store, run the same "
-            "command again"
-        )
-    store.put_failure(config, source, error)
-    progress.failed.append((config, str(error)))
 
 
-_one_cell = threading.Lock()  # a cell uses its process's random state
+_one_at_a_time = threading.Lock()  # a cell uses its process's random state
 
 
-def _train_cell(settings: dict[str, Any], data_dir: str | None, source: str) -> dict[str, Any]:
-    """On a worker: train one cell on one thread, with the very data that the sweep is about."""
-    with _one_cell:
+def _train_cells(
+    settings: list[dict[str, Any]], data_dir: str | None, source: str
+) -> list[dict[str, Any] | TrainingError]:
+    """On a worker: train cells with the very data that the sweep is about, on one thread or the
+    GPU. One result a cell, or why it stopped."""
+    with _one_at_a_time:
         torch.set_num_threads(1)
         _keep_freed_memory()
         found = cmapss.find(data_dir)
@@ -423,7 +507,31 @@ def _train_cell(settings: dict[str, Any], data_dir: str | None, source: str) -> 
                 f"this worker finds {found} in {found.folder}, the sweep is about {source}. Point "
                 "AMNL_DATA_DIR at the same files on every machine."
             )
-        return train(TrainConfig(**settings), found).to_dict()
+        configs = [TrainConfig(**s) for s in settings]
+        results = _together(configs, found) if len(configs) > 1 else [_alone(configs[0], found)]
+        return [r if isinstance(r, TrainingError) else r.to_dict() for r in results]
+
+
+def _alone(config: TrainConfig, source: Source) -> RunResult | TrainingError:
+    try:
+        return train(config, source)
+    except TrainingError as error:
+        return error
+
+
+def _together(configs: list[TrainConfig], source: Source) -> list[RunResult | TrainingError]:
+    """A population, or two halves of it where the GPU's memory does not hold the whole."""
+    first = configs[0]
+    seeds = sorted({c.seed for c in configs})
+    data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
+    try:
+        return population.Population(configs, data).fit()
+    except torch.OutOfMemoryError:
+        if len(configs) == 1:
+            raise
+    torch.cuda.empty_cache()  # outside the handler: its traceback holds the tensors
+    half = len(configs) // 2
+    return [*_together(configs[:half], source), *_together(configs[half:], source)]
 
 
 def _keep_freed_memory() -> None:
@@ -467,6 +575,10 @@ def _client(scheduler: str | None, workers: int) -> Iterator["Client"]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _gpu() -> bool:
+    return torch.cuda.is_available()
 
 
 def _cores() -> int:

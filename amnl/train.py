@@ -191,15 +191,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             learned, lr=config.lr, weight_decay=config.weight_decay, fused=True
         )
-        self.warmup = torch.optim.lr_scheduler.LinearLR(
-            self.optimiser, config.warmup_start, total_iters=config.warmup_epochs
-        )
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser,
-            factor=config.plateau_factor,
-            patience=config.plateau_patience,
-            min_lr=config.min_lr,
-        )
+        self.warmup, self.plateau = schedulers(self.optimiser, config)
         self.order = torch.Generator().manual_seed(config.seed)
         self.train, self.val, self.test = (
             Batches(w, self.device, self.dtype) for w in (data.train, data.val, data.test)
@@ -248,7 +240,11 @@ class Trainer:
             if writer:
                 writer.close()
         return RunResult(
-            self.config, self._metrics(), self.history, self.best["predictions"], self._provenance()
+            self.config,
+            metrics(self.history, self.best),
+            self.history,
+            self.best["predictions"],
+            self._provenance(),
         )
 
     def task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -283,7 +279,7 @@ class Trainer:
         # one transfer an epoch, so that a GPU never waits for a check
         losses = torch.stack([self.step(index) for index in batches]).cpu().double()
         if not bool(losses.isfinite().all()):
-            self._stop_on_nan(epoch, losses)
+            raise stopped_by(self.config, self.mtl_loss.get_name(), epoch, losses)
         total, rul_loss, health_loss = losses.mean(0).tolist()
         weights = self.mtl_loss.get_weights()
         self.mtl_loss.end_epoch()
@@ -296,19 +292,6 @@ class Trainer:
             "health_loss": health_loss,
             **weights,
         }
-
-    def _stop_on_nan(self, epoch: int, losses: Tensor) -> None:
-        step = int((~losses.isfinite()).any(1).nonzero()[0])
-        total, rul_loss, health_loss = losses[step].tolist()
-        raise TrainingError(
-            f"loss {total} at epoch {epoch}, step {step + 1} of {len(losses)} "
-            f"(RUL loss {rul_loss}, health loss {health_loss}; {self.mtl_loss.get_name()}); "
-            f"settings {self._settings()}. {_NAN_HELP}"
-        )
-
-    def _settings(self) -> Record:
-        shown = ("subset", "preset", "seed", "lr", "rul_unit", "batch_size", "dtype")
-        return {name: getattr(self.config, name) for name in shown}
 
     def _average(self, average: Any, current: Any, steps: Any) -> None:
         if not average[0].is_floating_point():  # BatchNorm's counter of batches
@@ -330,57 +313,22 @@ class Trainer:
             health.append(logits.argmax(1))
         pred = torch.cat(rul).cpu().numpy().astype(np.float64)
         if not np.isfinite(pred).all():
-            raise TrainingError(
-                f"the weights predict {pred[~np.isfinite(pred)][0]} after epoch "
-                f"{len(self.history) + 1}; settings {self._settings()}. {_NAN_HELP}"
-            )
+            raise bad_prediction(self.config, len(self.history) + 1, pred)
         return pred, torch.cat(health).cpu().numpy()
 
     def _evaluate(self, epoch: int) -> Record:
         val_rmse = rmse(self.predict(self.val)[0], self.data.val.rul)
         pred, health = self.predict(self.test)
         self.plateau.step(val_rmse)
-        test = self.data.test
         self.latest = {
             "epoch": epoch,
             "val_rmse": val_rmse,
-            "predictions": {
-                "pred": pred.tolist(),
-                "rul": test.rul.tolist(),
-                "true": test.true.tolist(),
-                "health_pred": health.tolist(),
-                "health": test.health.tolist(),
-            },
+            "predictions": scored(self.data.test, pred, health),
         }
         if val_rmse < self.best["val_rmse"]:
             weights = {k: v.clone() for k, v in self.average.module.state_dict().items()}
             self.best = {**self.latest, "weights": weights}
-        return {"val_rmse": val_rmse, "test_rmse": rmse(pred, test.rul)}
-
-    def _metrics(self) -> dict[str, float]:
-        """Test metrics at the epoch with the best validation RMSE, and what other choices give.
-
-        test_rmse           the primary metric: last cycle of each test engine, capped RUL
-        test_rmse_uncapped  the same predictions against the true RUL
-        test_rmse_last      at the last epoch
-        test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
-        nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
-        """
-        p = self.best["predictions"]
-        leaked = min(self.history, key=lambda r: float(r["test_rmse"]))
-        return {
-            "best_epoch": self.best["epoch"],
-            "val_rmse": self.best["val_rmse"],
-            "test_rmse": rmse(p["pred"], p["rul"]),
-            "test_rmse_uncapped": rmse(p["pred"], p["true"]),
-            "test_rmse_last": self.history[-1]["test_rmse"],
-            "test_rmse_leaked": leaked["test_rmse"],
-            "leaked_epoch": leaked["epoch"],
-            "nasa_score": nasa_score(p["pred"], p["rul"]),
-            "nasa_score_uncapped": nasa_score(p["pred"], p["true"]),
-            "health_accuracy": accuracy(p["health_pred"], p["health"]),
-            "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
-        }
+        return {"val_rmse": val_rmse, "test_rmse": rmse(pred, self.data.test.rul)}
 
     def _provenance(self) -> dict[str, Any]:
         return {
@@ -450,6 +398,83 @@ class Trainer:
         self.order.set_state(state["random"][1].cpu())
         if state["random"][2] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["random"][2].cpu())
+
+
+def schedulers(
+    optimiser: torch.optim.Optimizer, config: TrainConfig
+) -> tuple[torch.optim.lr_scheduler.LinearLR, torch.optim.lr_scheduler.ReduceLROnPlateau]:
+    """Warm-up, to be stepped after each of its epochs, and the plateau rule on validation RMSE."""
+    warmup = torch.optim.lr_scheduler.LinearLR(
+        optimiser, config.warmup_start, total_iters=config.warmup_epochs
+    )
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser,
+        factor=config.plateau_factor,
+        patience=config.plateau_patience,
+        min_lr=config.min_lr,
+    )
+    return warmup, plateau
+
+
+def scored(test: Windows, pred: NDArray[np.float64], health: NDArray[np.int64]) -> dict[str, Any]:
+    """What a run keeps of its chosen epoch, one number a test engine: `RunResult.predictions`."""
+    return {
+        "pred": pred.tolist(),
+        "rul": test.rul.tolist(),
+        "true": test.true.tolist(),
+        "health_pred": health.tolist(),
+        "health": test.health.tolist(),
+    }
+
+
+def metrics(history: list[Record], best: dict[str, Any]) -> dict[str, float]:
+    """Test metrics at the epoch with the best validation RMSE, and what other choices give.
+
+    test_rmse           the primary metric: last cycle of each test engine, capped RUL
+    test_rmse_uncapped  the same predictions against the true RUL
+    test_rmse_last      at the last epoch
+    test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
+    nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
+    """
+    p = best["predictions"]
+    leaked = min(history, key=lambda r: float(r["test_rmse"]))
+    return {
+        "best_epoch": best["epoch"],
+        "val_rmse": best["val_rmse"],
+        "test_rmse": rmse(p["pred"], p["rul"]),
+        "test_rmse_uncapped": rmse(p["pred"], p["true"]),
+        "test_rmse_last": history[-1]["test_rmse"],
+        "test_rmse_leaked": leaked["test_rmse"],
+        "leaked_epoch": leaked["epoch"],
+        "nasa_score": nasa_score(p["pred"], p["rul"]),
+        "nasa_score_uncapped": nasa_score(p["pred"], p["true"]),
+        "health_accuracy": accuracy(p["health_pred"], p["health"]),
+        "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
+    }
+
+
+def stopped_by(config: TrainConfig, combiner: str, epoch: int, losses: Tensor) -> TrainingError:
+    """The error for an epoch's (steps, 3) total, RUL and health losses that are not all finite."""
+    step = int((~losses.isfinite()).any(1).nonzero()[0])
+    total, rul_loss, health_loss = losses[step].tolist()
+    return TrainingError(
+        f"loss {total} at epoch {epoch}, step {step + 1} of {len(losses)} "
+        f"(RUL loss {rul_loss}, health loss {health_loss}; {combiner}); "
+        f"settings {_shown(config)}. {_NAN_HELP}"
+    )
+
+
+def bad_prediction(config: TrainConfig, epoch: int, pred: NDArray[np.float64]) -> TrainingError:
+    """The error for predictions that are not all finite."""
+    return TrainingError(
+        f"the weights predict {pred[~np.isfinite(pred)][0]} after epoch {epoch}; "
+        f"settings {_shown(config)}. {_NAN_HELP}"
+    )
+
+
+def _shown(config: TrainConfig) -> Record:
+    shown = ("subset", "preset", "seed", "lr", "rul_unit", "batch_size", "dtype")
+    return {name: getattr(config, name) for name in shown}
 
 
 def _cuda_state() -> Tensor | None:

@@ -30,7 +30,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from amnl import cmapss, simulate
+from amnl import cmapss, population, simulate
 from amnl.cli import app
 from amnl.combiners import make_combiner
 from amnl.sweep import (
@@ -38,8 +38,10 @@ from amnl.sweep import (
     Progress,
     Store,
     StoreError,
+    _groups,
     _keep,
-    _train_cell,
+    _sent,
+    _train_cells,
     config_of,
     family,
     fixed,
@@ -573,7 +575,7 @@ def test_a_damaged_record_stops_the_sweep_before_it_trains(folder: Path, store: 
 def test_a_worker_with_other_data_refuses(folder: Path) -> None:
     settings = dataclasses.asdict(CELLS[0])
     with pytest.raises(cmapss.DataError, match=rf"{SOURCE} in {folder}.*about NASA.*AMNL_DATA_DIR"):
-        _train_cell(settings, str(folder), "NASA C-MAPSS")
+        _train_cells([settings], str(folder), "NASA C-MAPSS")
 
 
 def test_an_address_without_a_scheduler_is_named(
@@ -594,6 +596,62 @@ def test_without_dask_the_extra_is_named(
         run(CELLS, store, data_dir=folder)
 
 
+def test_groups_hold_what_one_population_can_train() -> None:
+    adaptive = [("dwa", {})]
+    cells = [
+        *grid(("FD001", "FD002"), range(3), [("fixed", fixed(lam)) for lam in (0.3, 0.5)]),
+        *grid(("FD001",), range(2), adaptive),
+        *grid(("FD001",), range(1), rul_units=[125.0], sample_weighted=False),
+        *grid(("FD001",), range(1), epochs=3),
+    ]
+    named = {Path(str(n)): cell for n, cell in enumerate(cells)}
+    groups = [[named[path] for path in group] for group in _groups(named, 4)]
+    assert sorted(map(len, groups)) == [1, 1, 1, 2, 3, 4, 4]
+    every = [cell for group in groups for cell in group]
+    assert len(every) == len(cells) and all(cell in every for cell in cells)
+    for group in groups:
+        assert len({c.subset for c in group}) == len({c.epochs for c in group}) == 1
+        assert len(group) == 1 or {c.combiner for c in group} == {"fixed"}
+    assert [len(group) for group in _groups(named, 1)] == [1] * len(cells)
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_cells_trained_side_by_side_fill_the_same_store(
+    folder: Path, store: Store, cluster: str, on_gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through Dask, and as on a GPU in this process. A cell that fails takes no other with it."""
+    monkeypatch.setattr("amnl.sweep._gpu", lambda: on_gpu)
+    wild = [dataclasses.replace(CELLS[0], rul_unit=1e-30)]
+    where = {} if on_gpu else {"scheduler": cluster}
+    progress = run([*CELLS, *wild], store, together=5, data_dir=folder, **where)
+    assert (progress.done, progress.left) == (len(CELLS), 0)
+    assert [cell for cell, _ in progress.failed] == wild
+    assert {store.path(r.config, SOURCE) for r in store} == {store.path(c, SOURCE) for c in CELLS}
+    assert max(r.provenance["together"] for r in store) > 1
+    assert all(len(r.history) == CELLS[0].epochs for r in store)
+    again = run(CELLS, store, together=5, data_dir=folder, **where)
+    assert (again.before, again.done) == (len(CELLS), 0)
+
+
+def test_a_population_that_memory_does_not_hold_is_halved(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    class Small(population.Population):
+        def __init__(self, configs: Any, data: Any) -> None:
+            sizes.append(len(configs))
+            if len(configs) > 2:
+                raise torch.OutOfMemoryError("no room")
+            super().__init__(configs, data)
+
+    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr(population, "Population", Small)
+    cells = [c for c in CELLS if c.subset == "FD001"][:5]
+    progress = run(cells, store, data_dir=folder)
+    assert progress.done == len(cells) == 5 and sizes == [5, 2, 3, 1, 2]
+
+
 def test_what_a_lost_cell_means(store: Store) -> None:
     """The cell's own fault is kept; anything else stops the sweep."""
     from distributed import KilledWorker
@@ -602,7 +660,8 @@ def test_what_a_lost_cell_means(store: Store) -> None:
 
     def keep(status: str, error: Exception | None) -> None:
         future = SimpleNamespace(status=status, exception=lambda: error)
-        _keep(future, CELLS[0], store, SOURCE, progress)  # type: ignore[arg-type]
+        for result in _sent(future, 1):  # type: ignore[arg-type]
+            _keep(result, CELLS[0], store, SOURCE, progress)
 
     worker = SimpleNamespace(address="tcp://somewhere")
     keep("error", KilledWorker("cell", worker, 3))  # type: ignore[arg-type]

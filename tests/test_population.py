@@ -1,0 +1,175 @@
+"""Cells trained side by side against the same cells trained alone."""
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scipy.stats
+import torch
+
+from amnl import cmapss, model, simulate
+from amnl.population import Population
+from amnl.train import RunResult, TrainConfig, Trainer, TrainingError
+
+STILL = dataclasses.replace(
+    model.PRESETS["compact"],
+    conv_dropout=0.0,
+    lstm_dropout=0.0,
+    attention_dropout=0.0,
+    funnel_dropout=0.0,
+)
+PAPER_LIKE = dataclasses.replace(STILL, conv=(8, 12, 8), hidden=8, layers=2, heads=4, funnel=(8, 8))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def presets() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(model.PRESETS, "still", STILL)
+        patch.setitem(model.PRESETS, "paper-like", PAPER_LIKE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, cmapss.Data]:
+    torch.set_num_threads(1)
+    folder: Path = tmp_path_factory.mktemp("fleet")
+    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    return {seed: cmapss.load("FD001", seed, folder, stride=4) for seed in range(3)}
+
+
+def cell(seed: int, lam: float, **options: Any) -> TrainConfig:
+    settings = {"rul_weight": lam, "health_weight": 1 - lam}
+    fixed = {"preset": "still", "epochs": 5, "warmup_epochs": 2, "stride": 4, "dtype": "float64"}
+    options = {**fixed, "batch_size": 24, **options}
+    return TrainConfig(seed=seed, combiner_settings=settings, **options)
+
+
+def alone(config: TrainConfig, data: dict[int, cmapss.Data]) -> tuple[RunResult, Trainer]:
+    trainer = Trainer(config, data[config.seed])
+    return trainer.fit(), trainer
+
+
+def assert_same(stacked: RunResult, single: RunResult, rel: float) -> None:
+    for ours, theirs in zip(stacked.history, single.history, strict=True):
+        for key in theirs.keys() - {"seconds"}:
+            assert ours[key] == pytest.approx(theirs[key], rel=rel), key
+    for key, value in single.metrics.items():
+        assert stacked.metrics[key] == pytest.approx(value, rel=rel), key
+    for key in ("pred", "health_pred", "rul", "true", "health"):
+        assert stacked.predictions[key] == pytest.approx(single.predictions[key], rel=rel)
+
+
+@pytest.mark.parametrize("preset", ["still", "paper-like"])
+def test_three_cells_together_are_the_three_cells_alone(
+    preset: str, data: dict[int, cmapss.Data]
+) -> None:
+    """Seeds with other engines and other numbers of batches, a unit, and no sample weights."""
+    cells = [
+        cell(0, 0.5, preset=preset),
+        cell(1, 0.9, preset=preset, rul_unit=125.0),
+        cell(2, 0.2, preset=preset, sample_weighted=False),
+    ]
+    assert len({len(data[s].train) for s in range(3)}) == 3
+    assert len({math.ceil(len(data[s].train) / 24) for s in range(3)}) > 1
+    population = Population(cells, data)
+    for c, result in enumerate(population.fit()):
+        assert isinstance(result, RunResult)
+        single, trainer = alone(cells[c], data)
+        assert_same(result, single, 1e-9)
+        for name, value in trainer.model.named_parameters():
+            torch.testing.assert_close(
+                population.model.parts[name][c], value, rtol=1e-9, atol=1e-12
+            )
+        averaged = dict(trainer.average.module.named_buffers())
+        for name, view in population.model.statistics.items():
+            assert view[c].shape == averaged[name].shape
+
+
+def test_a_cell_whose_loss_explodes_is_dropped_and_the_others_do_not_notice(
+    data: dict[int, cmapss.Data],
+) -> None:
+    good = [cell(0, 0.5, epochs=3), cell(2, 0.7, epochs=3)]
+    bad = cell(1, 0.5, epochs=3, rul_unit=1e-160)
+    one, error, other = Population([good[0], bad, good[1]], data).fit()
+    assert isinstance(error, TrainingError)
+    with pytest.raises(TrainingError) as alone_error:
+        Trainer(bad, data[1]).fit()
+    ten_digits = [re.sub(r"(\d\.\d{8})\d+", r"\1", str(e)) for e in (error, alone_error.value)]
+    assert ten_digits[0] == ten_digits[1]
+    assert "epoch 1, step 1" in str(error)
+    for config, result in ((good[0], one), (good[1], other)):
+        assert isinstance(result, RunResult)
+        assert_same(result, alone(config, data)[0], 1e-9)
+
+
+def test_when_every_cell_fails_the_population_stops(data: dict[int, cmapss.Data]) -> None:
+    epochs: list[int] = []
+    bad = [cell(seed, 0.5, rul_unit=1e-160) for seed in range(2)]
+    results = Population(bad, data).fit(on_epoch=epochs.append)
+    assert all(isinstance(r, TrainingError) for r in results) and epochs == [1]
+
+
+def test_one_cell_is_a_population_too(data: dict[int, cmapss.Data]) -> None:
+    config = cell(1, 1.0, epochs=2)
+    (result,) = Population([config], data).fit()
+    assert isinstance(result, RunResult)
+    assert_same(result, alone(config, data)[0], 1e-9)
+    assert result.provenance["together"] == 1
+
+
+def test_cells_of_one_seed_start_equal_and_part_by_their_weight(
+    data: dict[int, cmapss.Data],
+) -> None:
+    cells = [cell(0, lam, epochs=2) for lam in (0.1, 0.5, 0.5)]
+    population = Population(cells, data)
+    start = population.model.parameters.clone()
+    assert torch.equal(start[0], start[1])
+    population.fit()
+    moved = population.model.parameters
+    assert torch.allclose(moved[1], moved[2], rtol=1e-9, atol=1e-12)
+    assert not torch.allclose(moved[0], moved[1], rtol=1e-3)
+
+
+def test_dropout_draws_are_those_of_the_single_model(data: dict[int, cmapss.Data]) -> None:
+    """One network, one batch, many draws: both ways give RUL estimates of one distribution."""
+    draws = 400
+    config = cell(0, 0.5, preset="compact", dtype="float32")
+    population = Population([config] * draws, data)
+    trainer = Trainer(config, data[0])
+    trainer.model.train()
+    index = torch.arange(24)
+    with torch.no_grad():
+        stacked, _ = population.model(population.train.inputs(index.repeat(draws, 1)))
+        single = torch.stack([trainer.model(trainer.train.inputs(index))[0] for _ in range(draws)])
+    ours, theirs = stacked.numpy(), single.numpy()
+    p_values = [scipy.stats.ks_2samp(ours[:, k], theirs[:, k]).pvalue for k in range(24)]
+    assert min(p_values) > 1e-4, p_values
+    assert ours.std(axis=0).min() > 0
+    # and cells draw apart from each other
+    assert len({row.tobytes() for row in ours}) == draws
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"lr": 2e-3}, "share their lr, got 0.001 and 0.002"),
+        ({"preset": "compact"}, "share their preset"),
+        ({"combiner": "amnl", "combiner_settings": {}}, "stand still, not 'amnl'"),
+        ({"seed": 7}, "no data for seed 7"),
+    ],
+)
+def test_cells_that_do_not_go_together_are_refused(
+    others: dict[str, Any], words: str, data: dict[int, cmapss.Data]
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        Population([cell(0, 0.5), dataclasses.replace(cell(1, 0.5), **others)], data)
+
+
+def test_data_of_another_stride_are_refused(data: dict[int, cmapss.Data]) -> None:
+    with pytest.raises(ValueError, match="stride 8, the data were loaded with 4"):
+        Population([cell(0, 0.5, stride=8)], data)
+    with pytest.raises(ValueError, match="at least one cell"):
+        Population([], data)
