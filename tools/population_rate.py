@@ -3,7 +3,8 @@
 `python tools/population_rate.py` times training steps of the same cells in two ways, in turns, in
 one process: one after another (`Trainer`) and side by side (`Population`), for growing numbers of
 cells. The floor is the arithmetic of a stacked step, counted by PyTorch, over the rate of a large
-matrix product on this device, measured here. `--presets paper --cells 1,10,25,50` narrows it down.
+matrix product on this device, measured here. `--presets paper --cells 1,10,25,50` narrows it down;
+rows of other presets and numbers stay in the file, and each row is kept as soon as it is measured.
 Emulated engines; on a GPU matrix products are in TF32, on a CPU in float32 on one thread.
 """
 
@@ -66,7 +67,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         simulate.write_fleet(folder, "FD001")
         data = {seed: cmapss.load("FD001", seed, folder) for seed in range(5)}
-    rows = []
+    name = f"population_rate-{device.type}.csv"
+    path = Path(__file__).resolve().parent.parent / "amnl" / "results" / name
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame()
     for preset in options.presets.split(","):
         lams = [("fixed", fixed(lam / 11)) for lam in range(1, 11)]
         every = grid(("FD001",), range(5), lams, preset=preset, stride=1)
@@ -91,27 +94,26 @@ def main() -> None:
                 together()
             pairs = [(timed(one_by_one, device), timed(together, device)) for _ in range(3)]
             alone, stacked = (statistics.median(t) for t in zip(*pairs, strict=True))
-            rows.append(
-                {
-                    "preset": preset,
-                    "cells": count,
-                    "one_by_one_ms": 1e3 * alone,
-                    "together_ms": 1e3 * stacked,
-                    "ratio": statistics.median(a / b for a, b in pairs),
-                    "windows_a_second": count * BATCH / stacked,
-                    "gflop": counter.get_total_flops() / 1e9,
-                    "times_the_floor": stacked * top / counter.get_total_flops(),
-                    "peak_tflops": top / 1e12,
-                    **provenance(device),
-                }
+            row = {
+                "preset": preset,
+                "cells": count,
+                "one_by_one_ms": 1e3 * alone,
+                "together_ms": 1e3 * stacked,
+                "ratio": statistics.median(a / b for a, b in pairs),
+                "windows_a_second": count * BATCH / stacked,
+                "gflop": counter.get_total_flops() / 1e9,
+                "times_the_floor": stacked * top / counter.get_total_flops(),
+                "peak_tflops": top / 1e12,
+            }
+            print(
+                {k: f"{v:.3g}" if isinstance(v, float) else v for k, v in row.items()}, flush=True
             )
-            shown = {k: rows[-1][k] for k in list(rows[-1])[:8]}
-            print({k: f"{v:.3g}" if isinstance(v, float) else v for k, v in shown.items()})
+            row |= provenance(device)
+            if len(table):
+                table = table[(table["preset"] != preset) | (table["cells"] != count)]
+            table = pd.concat([table, pd.DataFrame([row])]).sort_values(["preset", "cells"])
+            cmapss.write_atomically(path, table.to_csv(index=False, float_format="%.4g").encode())
             del trainers, population, one_by_one, together
-    name = f"population_rate-{device.type}.csv"
-    path = Path(__file__).resolve().parent.parent / "amnl" / "results" / name
-    table = pd.DataFrame(rows).to_csv(index=False, float_format="%.4g")
-    cmapss.write_atomically(path, table.encode())
 
 
 if __name__ == "__main__":
