@@ -322,8 +322,8 @@ class GradNormLoss(AdaptiveCombiner):
     Σ |G_i − mean(G) · r_i^α|, with the targets held fixed; no other gradient reaches them, and
     this one reaches nothing else. After each step they are rescaled to sum to 2.
 
-    The paper moves its weights 25 times as fast as the model's learning rate of 1e-3; `speed` is
-    that factor. Weights below `floor` are raised to it, as the paper's rule could make them
+    The paper's learning rate for the weights is 0.025, which is 25 times this book's 1e-3; `speed`
+    is that factor. Weights below `floor` are raised to it, as the paper's rule could make them
     negative. With norms or losses that are NaN or infinite, the weights are not moved.
 
     Raises `ValueError` for a negative `alpha`, a `speed` that is not positive, `floor` outside
@@ -394,9 +394,10 @@ class UncertaintyLoss(Combiner):
     regression and a classification, so the two halves differ. For losses that stand still the
     minimum is at s_rul = log L_rul and s_hs = log 2 L_hs. The total can be negative.
 
-    An optimiser like Adam moves s by about its learning rate a step, whatever the gradient, so a
-    loss in the thousands needs thousands of steps to be met. `speed` multiplies that pace; the
-    paper has 1. Raises `ValueError` for a `speed` that is not positive.
+    An optimiser like Adam moves s by its learning rate a step at most, so a loss in the thousands
+    needs thousands of steps to be met, and more, as the gradient shrinks on the way while Adam
+    remembers how large it was. `speed` multiplies that pace. Raises `ValueError` for a `speed` that
+    is not positive.
     """
 
     def __init__(self, speed: float = 1.0) -> None:

@@ -305,14 +305,14 @@ class Population:
         self.dtype = getattr(torch, first.dtype)
         combiners = [make_combiner(c.combiner, **c.combiner_settings) for c in configs]
         self.names = [combiner.get_name() for combiner in combiners]
-        weights = [[combiner.rul_weight, combiner.health_weight] for combiner in combiners]
+        self.logged = [combiner.get_weights() for combiner in combiners]
         self.seeds = sorted({config.seed for config in configs})
         self.of_seed = [self.seeds.index(config.seed) for config in configs]
         models = {seed: self._fresh(seed) for seed in self.seeds}
         self.model = StackedModel([models[c.seed] for c in configs], self.device)
         self.count = count_parameters(self.model.shape)
         cells = len(configs)
-        self.weights = self._column(weights)  # (C, 2)
+        self.weights = self._column([list(w.values()) for w in self.logged])  # (C, 2)
         self.unit = self._column([[c.rul_unit] for c in configs])  # (C, 1)
         self.weighted = self._column([[float(c.sample_weighted)] for c in configs])
         self.lr = self._column([[first.lr * first.warmup_start]] * cells)
@@ -420,15 +420,13 @@ class Population:
                 self._drop(c, stopped_by(config, self.names[c], epoch, mine))
                 continue
             total, rul_loss, health_loss = mine.mean(0).tolist()
-            rul_weight, health_weight = self.weights[c].tolist()
             records[c] = {
                 "epoch": epoch,
                 "lr": self.schedules[c].lr,
                 "loss": total,
                 "rul_loss": rul_loss,
                 "health_loss": health_loss,
-                "rul_weight": rul_weight,
-                "health_weight": health_weight,
+                **self.logged[c],  # as given, not as float32 has them
             }
             self.schedules[c].after_training(epoch)
         return records

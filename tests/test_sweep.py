@@ -629,6 +629,7 @@ def test_cells_trained_side_by_side_fill_the_same_store(
     assert {store.path(r.config, SOURCE) for r in store} == {store.path(c, SOURCE) for c in CELLS}
     assert max(r.provenance["together"] for r in store) > 1
     assert all(len(r.history) == CELLS[0].epochs for r in store)
+    assert set(to_rows(store)["lam"]) == {0.3, 0.5}  # exactly, though the training is in float32
     again = run(CELLS, store, together=5, data_dir=folder, **where)
     assert (again.before, again.done) == (len(CELLS), 0)
 
