@@ -148,7 +148,7 @@ class Batches:
         return self.values.index_select(0, rows).view(len(index), WINDOW, -1)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """One epoch of index batches. A last batch of one window is dropped: too few for BatchNorm."""
+        """One epoch of index batches. A last batch of one is dropped: too few for BatchNorm."""
         order = torch.randperm(len(self), generator=generator).to(self.last.device)
         return (b for b in torch.split(order, batch_size) if len(b) > 1)
 
