@@ -263,7 +263,7 @@ def _summary(result: "RunResult") -> Table:
 StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.")]
 Family = Annotated[
     str | None,
-    typer.Option(help="a to f: a family of the book's protocol, instead of a grid."),
+    typer.Option(help="a to h: a family of the book's protocol, instead of a grid."),
 ]
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 
@@ -323,7 +323,7 @@ def sweep(
         if family:
             if given:
                 raise ValueError(f"--family {family} has its own grid; leave out {_flag(given[0])}")
-            cells = sweeps.family(family, preset)
+            cells = sweeps.family(family, preset if _is_given(context, "preset") else None)
         else:
             if "lams" in given and (combiner != "fixed" or setting):
                 raise ValueError("--lams is for the fixed combiner without --setting")
@@ -339,7 +339,9 @@ def sweep(
             )
         place = sweeps.Store(store)
         if dry_run:
-            cost = sweeps.estimate(cells, place, workers=workers, data_dir=data_dir)
+            cost = sweeps.estimate(
+                cells, place, workers=workers, together=together, data_dir=data_dir
+            )
             record = dataclasses.asdict(cost)
             table = Table(title="dry run: nothing was trained")
             for name in ("cells", "finished", "to run", "workers", "time", "memory"):
@@ -404,7 +406,9 @@ def report(
     ] = None,
     family: Family = None,
     seeds: Annotated[str, typer.Option(help="Only these: 3 means 0, 1, 2.")] = "all",
-    preset: Preset = "compact",
+    preset: Annotated[
+        str | None, typer.Option(help="Model size of the family. Default: the protocol's.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -430,12 +434,18 @@ def report(
         else:
             found = [r for r in place if wanted is None or r.config.seed in wanted]
             missing = 0
-        rows = sweeps.to_rows(found)
-        for target, make in ((csv, sweeps.to_rows), (history, sweeps.to_history)):
+        targets = [(csv, sweeps.to_rows), (history, sweeps.to_history)]
+        for target, _ in targets:
             if target:
                 _check_target(target)
+        rows = sweeps.to_rows(found)
+        for target, make in targets:
+            if target:
                 cmapss.write_atomically(target, make(found).to_csv(index=False).encode())
-        failed = place.failures()
+        failed = [f for f in place.failures() if wanted is None or f["config"]["seed"] in wanted]
+        if family:
+            grid = [dataclasses.asdict(c) for c in sweeps.family(family, preset)]
+            failed = [f for f in failed if f["config"] in grid]
         table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip
         shown = ["subset", "preset", "combiner", "rul_unit", "lam", "sample_weighted"]
@@ -450,7 +460,8 @@ def report(
                     score += f" ± {group['test_rmse'].std():.2f}"
                 cells = [str(k) for k in key[: len(shown)]]
                 table.add_row(*cells, str(len(group)), score)
-        record = {"rows": len(rows), "missing": missing, "failed": failed, "csv": str(csv or "")}
+        record = {"rows": len(rows), "missing": missing, "failed": failed}
+        record |= {"csv": str(csv or ""), "history": str(history or "")}
         _emit(as_json, record, table)
 
 
@@ -514,6 +525,7 @@ def _live() -> Iterator[Any]:
         shown = Table(
             title=f"{progress.left} of {progress.total} cells left, {progress.workers} workers, "
             + (f"{_duration(left)} to go" if left is not None else "time unknown yet")
+            + (f", epoch {progress.epoch}" if progress.epoch else "")
         )
         for name in ("subset", "finished now", "running"):
             shown.add_column(name, justify="right")

@@ -58,11 +58,13 @@ def nasa_score(pred: Any, target: Any) -> float:
     """NASA's PHM08 score: the sum of `exp(-d/13) - 1` (early) or `exp(d/10) - 1` (late).
 
     `d = pred - target` in cycles, one entry an engine; 0 is perfect, late costs more than early.
-    A sum, so it grows with the fleet. Same errors as `rmse`. Source: Saxena et al., PHM08 (2008).
+    A sum, so it grows with the fleet, and infinite from 7,100 cycles late. Same errors
+    as `rmse`. Source: Saxena et al., PHM08 (2008).
     """
     pred, target = _paired(pred, target)
     d = pred - target
-    return float(np.sum(np.expm1(np.where(d < 0, -d / 13.0, d / 10.0))))
+    with np.errstate(over="ignore"):
+        return float(np.sum(np.expm1(np.where(d < 0, -d / 13.0, d / 10.0))))
 
 
 def accuracy(pred_class: Any, true_class: Any) -> float:

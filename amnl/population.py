@@ -5,7 +5,9 @@ Here the cells of one subset and preset train side by side: their weights lie in
 a layer is a batched matrix product over C, and clipping, AdamW and the weight average are a few
 passes over the whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning
 rate and best epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where
-dropout is off, the same distribution where it is on.
+dropout is off, the same distribution where it is on. Dropout is drawn by seed, so cells of one seed
+share their masks as they share their batches, and a cell's numbers do not depend, up to rounding,
+on the company it was trained in.
 """
 
 import dataclasses
@@ -26,6 +28,7 @@ from amnl.train import (
     RunResult,
     TrainConfig,
     TrainingError,
+    _commit,
     bad_prediction,
     metrics,
     pick_device,
@@ -33,6 +36,7 @@ from amnl.train import (
     schedulers,
     scored,
     stopped_by,
+    use_tf32,
 )
 
 # Settings in which the cells of one population may differ.
@@ -46,13 +50,40 @@ def fits(config: TrainConfig) -> bool:
     return isinstance(combiner, FixedWeightLoss)
 
 
+class Noise:
+    """Dropout masks of C cells, drawn by seed: cells of one seed get the same.
+
+    Reseeded every epoch, so that steps which a seed with more windows takes after a cell's last
+    leave no trace in the cell's next epoch.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self.seeds = sorted(set(seeds))
+        self.of_seed = torch.tensor([self.seeds.index(seed) for seed in seeds], device=device)
+        self.streams = [torch.Generator(device) for _ in self.seeds]
+        self.start(0)
+
+    def start(self, epoch: int) -> None:
+        """Begin the streams of an epoch."""
+        for seed, stream in zip(self.seeds, self.streams, strict=True):
+            stream.manual_seed(seed << 20 | epoch)
+
+    def drop(self, x: Tensor, p: float) -> Tensor:
+        """(C, …) with entries 0 with probability `p`, else scaled up."""
+        keep = torch.empty((len(self.seeds), *x.shape[1:]), dtype=torch.bool, device=x.device)
+        for mask, stream in zip(keep, self.streams, strict=True):
+            mask.bernoulli_(1 - p, generator=stream)
+        return x * keep[self.of_seed].to(x.dtype).div_(1 - p)
+
+
 class StackedModel:
     """C dual-task models as one. `parameters` (C, P) holds all weights, `buffers` (C, Q) the
-    running statistics of BatchNorm; `views` names their parts as the single model does."""
+    running statistics of BatchNorm; `parts` and `statistics` are named views into them, under the
+    names that the single model gives them."""
 
-    def __init__(self, models: Sequence[DualTaskModel], device: torch.device) -> None:
+    def __init__(self, models: Sequence[DualTaskModel], noise: Noise, device: torch.device) -> None:
         self.shape = models[0]  # layer sizes and dropout rates; its own weights are not used
-        self.cells = len(models)
+        self.noise = noise
         self.parameters, self.parts = _flatten([dict(m.named_parameters()) for m in models], device)
         floats = [{k: b for k, b in m.named_buffers() if b.is_floating_point()} for m in models]
         self.buffers, self.statistics = _flatten(floats, device)
@@ -67,23 +98,23 @@ class StackedModel:
         seen    (C, B), 1 for a window and 0 for padding; None when there is no padding
         active  (C,), 1 where running statistics may move
         """
-        return _Forward(self.shape, self.parts, self.statistics, True, seen, active)(x)
+        return _Forward(self.shape, self.parts, self.statistics, self.noise, seen, active)(x)
 
 
 class _Forward:
-    """One pass. Names are those of the single model's `state_dict`."""
+    """One pass, in training mode where there is noise. Names are those of the single model."""
 
     def __init__(
         self,
         shape: DualTaskModel,
         parts: dict[str, Tensor],
         statistics: dict[str, Tensor],
-        training: bool,
+        noise: Noise | None = None,
         seen: Tensor | None = None,
         active: Tensor | None = None,
     ) -> None:
         self.shape, self.parts, self.statistics = shape, parts, statistics
-        self.training, self.seen, self.active = training, seen, active
+        self.noise, self.seen, self.active = noise, seen, active
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         trunk = self.shape.trunk
@@ -99,7 +130,7 @@ class _Forward:
         return rul.squeeze(-1), self._sequence("health_head", self.shape.health_head, shared)
 
     def _drop(self, x: Tensor, p: float) -> Tensor:
-        return Dropout(p).train(self.training)(x) if p else x
+        return self.noise.drop(x, p) if self.noise and p else x
 
     def _conv_block(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
         """(C, B, T, F): a convolution over T as one product with three shifted copies."""
@@ -118,7 +149,7 @@ class _Forward:
 
     def _batch_norm(self, name: str, layer: nn.BatchNorm2d, x: Tensor) -> Tensor:
         mean, var = (self.statistics[f"{name}.running_{k}"] for k in ("mean", "var"))
-        if self.training:
+        if self.noise:
             cells, batch, steps, _ = x.shape
             if self.seen is None:
                 count = torch.full((cells, 1), batch * steps, dtype=x.dtype, device=x.device)
@@ -299,8 +330,10 @@ class Population:
         device: torch.device | None = None,
     ) -> None:
         _check(configs, data)
+        _commit()  # the code that runs is today's, whatever is committed meanwhile
         self.configs, self.data = list(configs), data
         self.device = device or pick_device()
+        use_tf32(self.device)
         first = self.config = configs[0]
         self.dtype = getattr(torch, first.dtype)
         combiners = [make_combiner(c.combiner, **c.combiner_settings) for c in configs]
@@ -309,7 +342,8 @@ class Population:
         self.seeds = sorted({config.seed for config in configs})
         self.of_seed = [self.seeds.index(config.seed) for config in configs]
         models = {seed: self._fresh(seed) for seed in self.seeds}
-        self.model = StackedModel([models[c.seed] for c in configs], self.device)
+        self.noise = Noise([c.seed for c in configs], self.device)
+        self.model = StackedModel([models[c.seed] for c in configs], self.noise, self.device)
         self.count = count_parameters(self.model.shape)
         cells = len(configs)
         self.weights = self._column([list(w.values()) for w in self.logged])  # (C, 2)
@@ -332,7 +366,6 @@ class Population:
         self.history: list[list[dict[str, Any]]] = [[] for _ in configs]
         self.best: list[dict[str, Any]] = [{"val_rmse": float("inf")} for _ in configs]
         self.failed: dict[int, TrainingError] = {}
-        torch.manual_seed(first.seed)  # of the dropout, one stream for all
 
     def fit(self, on_epoch: Callable[[int], None] | None = None) -> list[RunResult | TrainingError]:
         """Train to the last epoch. One result a cell, in order: a run, or why it stopped.
@@ -400,6 +433,7 @@ class Population:
         self.average_buffers += (self.model.buffers - self.average_buffers) * pace
 
     def _epoch(self, epoch: int) -> dict[int, dict[str, Any]]:
+        self.noise.start(epoch)
         index, seen = self.train.epoch(self.orders, self.config.batch_size)
         of_seed = torch.tensor(self.of_seed)
         whole = seen.flatten(1).all(1).tolist()
@@ -445,7 +479,7 @@ class Population:
         """
         parts = _views(self.average, self.model.parts)
         statistics = _views(self.average_buffers, self.model.statistics)
-        forward = _Forward(self.model.shape, parts, statistics, training=False)
+        forward = _Forward(self.model.shape, parts, statistics)
         starts = torch.tensor([pool.starts[s] for s in self.of_seed], device=self.device)
         sizes = torch.tensor([pool.sizes[s] for s in self.of_seed], device=self.device)
         rul, health = [], []
@@ -483,12 +517,16 @@ class Population:
                 better.append(c)
         self.lr = self._column([[schedule.lr] for schedule in self.schedules])
 
-    def _result(self, c: int, seconds: float) -> RunResult:
+    def _result(self, c: int, seconds: float) -> RunResult | TrainingError:
         config = self.configs[c]
         data, best = self.data[config.seed], self.best[c]
+        try:
+            scores = metrics(config, self.history[c], best)
+        except TrainingError as error:
+            return error
         return RunResult(
             config,
-            metrics(self.history[c], best),
+            scores,
             self.history[c],
             best["predictions"],
             {

@@ -14,6 +14,8 @@ is fixed by the book's protocol page.
 
 import ctypes
 import dataclasses
+import errno
+import gc
 import hashlib
 import json
 import os
@@ -24,8 +26,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
 # The grids of the protocol.
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
-FAMILIES = ("a", "b", "c", "d", "e", "f")
+FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h")
 # Combiners that compare the tasks as they train. The first two ignore the unit of a loss.
 _Combiners = tuple[tuple[str, dict[str, Any]], ...]
 NORMALISED: _Combiners = (("amnl", {}), ("amnl", {"normalise": "batch"}))
@@ -107,9 +110,16 @@ def grid(
     ]
 
 
-def family(name: str, preset: str = "compact") -> list[TrainConfig]:
-    """The cells of one family of the protocol. Raises `ValueError` for another name."""
+def family(name: str, preset: str | None = None) -> list[TrainConfig]:
+    """The cells of one family of the protocol. Raises `ValueError` for another name.
+
+    Without a preset, the protocol's: compact, and paper with all windows for families g and h.
+    """
     lams = [("fixed", fixed(lam)) for lam in (*SOURCE_LAMS, 1.0)]
+    if name in ("g", "h"):
+        units = [1.0 if name == "g" else 125.0]
+        return grid(combiners=lams, rul_units=units, preset=preset or "paper", stride=1)
+    preset = preset or "compact"
     if name == "a":
         return grid(combiners=lams, preset=preset)
     if name == "b":
@@ -219,8 +229,8 @@ class Store:
 
     def claim(self, path: Path) -> bool:
         """Take a cell for this process, unless another has it. Ends with `release`, or with the
-        process, however it ends. (A byte range of one lock file; not on Windows, where two sweeps
-        may do the same work twice.)"""
+        process, however it ends. (A byte range of one lock file. Windows has none, nor do some
+        network drives: there two sweeps may do the same work twice.)"""
         return self._lock(path, take=True)
 
     def release(self, path: Path) -> None:
@@ -244,8 +254,12 @@ class Store:
         how = fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN
         try:
             fcntl.lockf(self._claims, how, 1, place)
-        except BlockingIOError:
-            return False
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                return True
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise self._unwritable(error) from error
         return True
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
@@ -276,7 +290,8 @@ def _canonical(value: Any) -> bytes:
 @dataclass
 class Progress:
     """Where a sweep stands, in cells. `done` counts this call's, `before` those found finished,
-    `elsewhere` those that another sweep on the same store ran meanwhile."""
+    `elsewhere` those that another sweep on the same store ran meanwhile; `epoch` is that of the
+    cells now running on this machine's GPU."""
 
     total: int
     before: int = 0
@@ -286,6 +301,7 @@ class Progress:
     running: list[TrainConfig] = field(default_factory=list)
     finished: list[TrainConfig] = field(default_factory=list)
     workers: int = 0
+    epoch: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -335,7 +351,7 @@ def run(
     store.check_space(len(waiting))
     folder = None if data_dir is None else str(Path(data_dir).resolve())
     here = scheduler is None and _gpu()
-    groups = _groups(waiting, together or (TOGETHER if here else 1))
+    groups = _groups(waiting, together or (_side_by_side(None) if here else 1))
     if here:
         try:
             _drive_here(groups, waiting, store, source, folder, progress, on_change)
@@ -376,15 +392,17 @@ def _take(
     group: list[Path], groups: deque[list[Path]], store: Store, progress: Progress
 ) -> list[Path]:
     """Claim a group's cells. What another sweep is running is put back, to be looked at later."""
-    taken = []
+    taken, busy = [], []
     for path in group:
         if not store.claim(path):
-            groups.append([path])
+            busy.append(path)
         elif path.exists():
             store.release(path)
             progress.elsewhere += 1
         else:
             taken.append(path)
+    if busy:
+        groups.append(busy)
     return taken
 
 
@@ -398,20 +416,30 @@ def _drive_here(
     on_change: Callable[[Progress], None],
 ) -> None:
     """Train in this process, a group at a time."""
+
+    def on_epoch(epoch: int) -> None:
+        progress.epoch = epoch
+        on_change(progress)
+
     progress.workers = 1
+    threads = torch.get_num_threads()
     while groups:
         before = len(groups)
         taken = _take(groups.popleft(), groups, store, progress)
-        progress.running = [cells[path] for path in taken]
+        progress.running, progress.epoch = [cells[path] for path in taken], 0
         on_change(progress)
         if taken:
             settings = [dataclasses.asdict(cells[path]) for path in taken]
-            for path, result in zip(taken, _train_cells(settings, data_dir, source), strict=True):
+            try:
+                results = _train_cells(settings, data_dir, source, on_epoch)
+            finally:
+                torch.set_num_threads(threads)
+            for path, result in zip(taken, results, strict=True):
                 _keep(result, cells[path], store, source, progress)
                 store.release(path)
         elif len(groups) >= before:
             time.sleep(0.5)
-    progress.running = []
+    progress.running, progress.epoch = [], 0
     on_change(progress)
 
 
@@ -425,7 +453,7 @@ def _drive(
     progress: Progress,
     on_change: Callable[[Progress], None],
 ) -> None:
-    from distributed import wait
+    from distributed import KilledWorker, wait
 
     running: dict[Any, list[Path]] = {}
     while groups or running:
@@ -450,7 +478,15 @@ def _drive(
             continue
         for future in finished:
             taken = running.pop(future)
-            for path, result in zip(taken, _sent(future, len(taken)), strict=True):
+            results = _sent(future, len(taken))
+            if len(taken) > 1 and isinstance(results[0], KilledWorker):
+                # One cell of the group may be to blame, or its size: try two halves.
+                half = len(taken) // 2
+                groups.extend([taken[:half], taken[half:]])
+                for path in taken:
+                    store.release(path)
+                continue
+            for path, result in zip(taken, results, strict=True):
                 _keep(result, cells[path], store, source, progress)
                 store.release(path)
     progress.running = []
@@ -494,7 +530,10 @@ _one_at_a_time = threading.Lock()  # a cell uses its process's random state
 
 
 def _train_cells(
-    settings: list[dict[str, Any]], data_dir: str | None, source: str
+    settings: list[dict[str, Any]],
+    data_dir: str | None,
+    source: str,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any] | TrainingError]:
     """On a worker: train cells with the very data that the sweep is about, on one thread or the
     GPU. One result a cell, or why it stopped."""
@@ -507,31 +546,44 @@ def _train_cells(
                 f"this worker finds {found} in {found.folder}, the sweep is about {source}. Point "
                 "AMNL_DATA_DIR at the same files on every machine."
             )
-        configs = [TrainConfig(**s) for s in settings]
-        results = _together(configs, found) if len(configs) > 1 else [_alone(configs[0], found)]
+        results = _together([TrainConfig(**s) for s in settings], found, on_epoch)
         return [r if isinstance(r, TrainingError) else r.to_dict() for r in results]
 
 
-def _alone(config: TrainConfig, source: Source) -> RunResult | TrainingError:
+def _alone(
+    config: TrainConfig, source: Source, on_epoch: Callable[[int], None] | None
+) -> RunResult | TrainingError:
     try:
-        return train(config, source)
+        return train(config, source, on_epoch=lambda r: on_epoch(r["epoch"]) if on_epoch else None)
     except TrainingError as error:
         return error
+    except torch.OutOfMemoryError as error:
+        what = str(error).partition(". ")[0]
+        return TrainingError(
+            f"not even one cell fits on the GPU ({what}); preset {config.preset}, batch size "
+            f"{config.batch_size}. A smaller --batch-size needs less."
+        )
 
 
-def _together(configs: list[TrainConfig], source: Source) -> list[RunResult | TrainingError]:
+def _together(
+    configs: list[TrainConfig], source: Source, on_epoch: Callable[[int], None] | None
+) -> list[RunResult | TrainingError]:
     """A population, or two halves of it where the GPU's memory does not hold the whole."""
+    if len(configs) == 1:
+        return [_alone(configs[0], source, on_epoch)]
     first = configs[0]
     seeds = sorted({c.seed for c in configs})
     data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
-    try:
-        return population.Population(configs, data).fit()
-    except torch.OutOfMemoryError:
-        if len(configs) == 1:
-            raise
-    torch.cuda.empty_cache()  # outside the handler: its traceback holds the tensors
+    with suppress(torch.OutOfMemoryError):
+        return population.Population(configs, data).fit(on_epoch)
+    gc.collect()  # the tensors of the attempt
+    torch.cuda.empty_cache()
     half = len(configs) // 2
-    return [*_together(configs[:half], source), *_together(configs[half:], source)]
+    return [
+        result
+        for part in (configs[:half], configs[half:])
+        for result in _together(part, source, on_epoch)
+    ]
 
 
 def _keep_freed_memory() -> None:
@@ -581,6 +633,10 @@ def _gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def _side_by_side(together: int | None) -> int:
+    return together or (TOGETHER if _gpu() else 1)
+
+
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
@@ -599,7 +655,7 @@ class Estimate:
     finished: int
     workers: int
     seconds: float
-    memory: float  # bytes, of all workers together
+    memory: float  # bytes, of all workers together or of the GPU
 
     @property
     def left(self) -> int:
@@ -612,49 +668,77 @@ def estimate(
     store: Store,
     *,
     workers: int | None = None,
+    together: int | None = None,
     data_dir: str | Path | None = None,
 ) -> Estimate:
-    """Time a few steps of each kind of cell (subset, preset, combiner, ...), on one thread.
+    """Time a few steps of each kind of cell (subset, preset, combiner, ...) as `run` would train
+    it: on one thread, or side by side on this machine's GPU.
 
     Workers that share a memory bus are slower than one alone, so expect somewhat more.
     """
     import resource
 
     source = cmapss.find(data_dir)
+    paths = {store.path(c, str(source)): c for c in cells}
+    todo = {path: c for path, c in paths.items() if not path.exists()}
+    gpu = _gpu()
+    groups = [[todo[path] for path in group] for group in _groups(todo, _side_by_side(together))]
     kinds: dict[tuple[Any, ...], float] = {}
-    todo = [c for c in cells if not store.path(c, str(source)).exists()]
+    seconds = 0.0
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for c in todo:
-            kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype)
+        for group in groups:
+            c = group[0]
+            kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype, len(group))
             if kind not in kinds:
-                kinds[kind] = _seconds_per_epoch(c, source)
+                kinds[kind] = _seconds_per_epoch(group, source)
+            seconds += c.epochs * kinds[kind]
     finally:
         torch.set_num_threads(threads)
-    total = sum(
-        c.epochs * kinds[c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype]
-        for c in todo
-    )
-    used = min(workers or _cores(), max(len(todo), 1))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-    return Estimate(len(cells), len(cells) - len(todo), used, total / used, used * peak)
+    used = 1 if gpu else min(workers or _cores(), max(len(groups), 1))
+    if gpu:
+        memory = float(torch.cuda.max_memory_allocated())
+    else:
+        memory = used * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    return Estimate(len(paths), len(paths) - len(todo), used, seconds / used, memory)
 
 
-def _seconds_per_epoch(config: TrainConfig, source: Source, steps: int = 5) -> float:
-    data = cmapss.load(config.subset, config.seed, source, stride=config.stride)
-    trainer = Trainer(config, data)
-    batch = torch.arange(min(config.batch_size, len(trainer.train)))
-    trainer.model.train()
-    trainer.step(batch)  # warms up
+def _seconds_per_epoch(configs: Sequence[TrainConfig], source: Source, steps: int = 5) -> float:
+    """Of one cell, or of several side by side."""
+    c = configs[0]
+    data = {d.seed: cmapss.load(d.subset, d.seed, source, stride=d.stride) for d in configs}
+    step: Callable[[], object]
+    scored: tuple[Any, Any]
+    if len(configs) == 1:
+        alone = Trainer(c, data[c.seed])
+        alone.model.train()
+        batch = torch.arange(min(c.batch_size, len(alone.train)), device=alone.device)
+        step, scored = partial(alone.step, batch), (alone.val, alone.test)
+        predict: Callable[[Any], object] = alone.predict
+        windows = len(alone.train)
+    else:
+        stacked = population.Population(configs, data)
+        batch = torch.arange(min(c.batch_size, *stacked.train.sizes), device=stacked.device)
+        step = partial(stacked.step, batch.repeat(len(configs), 1), None, stacked.alive)
+        predict, scored = stacked.predict, (stacked.val, stacked.test)
+        windows = max(stacked.train.sizes)
+    step()  # warms up
+    once = _seconds(lambda: [step() for _ in range(steps)]) / steps
+    return once * windows / c.batch_size + _seconds(lambda: [predict(part) for part in scored])
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    _wait()
     start = time.perf_counter()
-    for _ in range(steps):
-        trainer.step(batch)
-    step = (time.perf_counter() - start) / steps
-    start = time.perf_counter()
-    trainer.predict(trainer.val)
-    trainer.predict(trainer.test)
-    return step * len(trainer.train) / config.batch_size + time.perf_counter() - start
+    work()
+    _wait()
+    return time.perf_counter() - start
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 # ------------------------------------------------------------------------------------- the report
@@ -694,17 +778,23 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
 
 
 def to_history(results: Iterable[RunResult]) -> "pd.DataFrame":
-    """One row an epoch of a cell: what tells the cell apart, then the epoch's record."""
+    """One row an epoch of a cell: what tells the cell apart (`_CELL` and every other setting that
+    is not the same in all), then the epoch's record."""
     import pandas as pd
 
-    rows: list[dict[str, Any]] = []
-    for result in results:
-        c = result.config
-        cell = {name: getattr(c, name) for name in _CELL}
-        cell["combiner_settings"] = json.dumps(c.combiner_settings)
-        rows.extend({**cell, **record} for record in result.history)
+    results = list(results)
+    settings = [dataclasses.asdict(result.config) for result in results]
+    for cell in settings:
+        cell["combiner_settings"] = json.dumps(cell["combiner_settings"])
+    others = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in _CELL]
+    names = [*_CELL, *(name for name in others if len({cell[name] for cell in settings}) > 1)]
+    rows = [
+        {**{name: cell[name] for name in names}, **record}
+        for cell, result in zip(settings, results, strict=True)
+        for record in result.history
+    ]
     table = pd.DataFrame(rows)
-    return table.sort_values([*_CELL, "epoch"], ignore_index=True) if rows else table
+    return table.sort_values([*names, "epoch"], ignore_index=True) if rows else table
 
 
 def config_of(row: "pd.Series[Any]") -> TrainConfig:

@@ -91,7 +91,7 @@ class RunResult:
     """One finished run.
 
     config       the settings
-    metrics      one number each (cycles for RMSE): see `Trainer._metrics`
+    metrics      one number each (cycles for RMSE): see `metrics`
     history      one record an epoch
     predictions  per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles),
                  `health_pred`, `health`
@@ -127,6 +127,13 @@ class RunResult:
 def pick_device() -> torch.device:
     """A GPU when there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_tf32(device: torch.device) -> None:
+    """On a GPU, let float32 products round their factors to TF32, as cuDNN's do by default: one
+    precision for convolutions, LSTMs and matrix products alike. A CPU is left as it is."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
 
 
 class Batches:
@@ -180,6 +187,7 @@ class Trainer:
         _commit()  # the code that runs is today's, whatever is committed meanwhile
         self.config, self.data = config, data
         self.device = device or pick_device()
+        use_tf32(self.device)
         self.dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)
         self.model: DualTaskModel = make_model(config.preset).to(self.device, self.dtype)
@@ -187,6 +195,9 @@ class Trainer:
         self.mtl_loss.to(self.device)
         self.shared_params = list(self.model.trunk.parameters())
         self.average = AveragedModel(self.model, multi_avg_fn=self._average, use_buffers=True)
+        for layer in self.average.modules():
+            if isinstance(layer, nn.LSTM):
+                layer.flatten_parameters()  # a copy's lie scattered, which cuDNN does not like
         learned = [*self.model.parameters(), *self.mtl_loss.parameters()]
         self.optimiser = torch.optim.AdamW(
             learned, lr=config.lr, weight_decay=config.weight_decay, fused=True
@@ -241,7 +252,7 @@ class Trainer:
                 writer.close()
         return RunResult(
             self.config,
-            metrics(self.history, self.best),
+            metrics(self.config, self.history, self.best),
             self.history,
             self.best["predictions"],
             self._provenance(),
@@ -293,11 +304,12 @@ class Trainer:
             **weights,
         }
 
-    def _average(self, average: Any, current: Any, steps: Any) -> None:
+    def _average(self, average: Any, current: Any, _: Any) -> None:
         if not average[0].is_floating_point():  # BatchNorm's counter of batches
             torch._foreach_copy_(average, current)
             return
-        decay = min(self.config.ema, (1 + int(steps)) / (10 + int(steps)))
+        steps = int(self.average.n_averaged)  # on the CPU, where reading it waits for no GPU
+        decay = min(self.config.ema, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(average, current, 1 - decay)
 
     # ---------------------------------------------------------------------------------- evaluation
@@ -427,7 +439,7 @@ def scored(test: Windows, pred: NDArray[np.float64], health: NDArray[np.int64]) 
     }
 
 
-def metrics(history: list[Record], best: dict[str, Any]) -> dict[str, float]:
+def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) -> dict[str, float]:
     """Test metrics at the epoch with the best validation RMSE, and what other choices give.
 
     test_rmse           the primary metric: last cycle of each test engine, capped RUL
@@ -435,10 +447,12 @@ def metrics(history: list[Record], best: dict[str, Any]) -> dict[str, float]:
     test_rmse_last      at the last epoch
     test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
     nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
+
+    Raises `TrainingError` where the score, which grows exponentially, is too large for a number.
     """
     p = best["predictions"]
     leaked = min(history, key=lambda r: float(r["test_rmse"]))
-    return {
+    found = {
         "best_epoch": best["epoch"],
         "val_rmse": best["val_rmse"],
         "test_rmse": rmse(p["pred"], p["rul"]),
@@ -451,6 +465,14 @@ def metrics(history: list[Record], best: dict[str, Any]) -> dict[str, float]:
         "health_accuracy": accuracy(p["health_pred"], p["health"]),
         "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
     }
+    for name, value in found.items():
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"{name} is {value}: the predictions of epoch {best['epoch']} reach "
+                f"{max(p['pred']):.0f} cycles; settings {_shown(config)}. A lower --lr or a larger "
+                "rul_unit usually helps."
+            )
+    return found
 
 
 def stopped_by(config: TrainConfig, combiner: str, epoch: int, losses: Tensor) -> TrainingError:
@@ -517,7 +539,8 @@ def _commit() -> str:
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """What a row needs to be repeated: versions, hardware, threads, commit, day."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    cuda = device.type == "cuda"
+    name = f"{torch.cuda.get_device_name(device)}, TF32" if cuda else _processor()
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

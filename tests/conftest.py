@@ -12,6 +12,12 @@ import nbformat
 import pages
 import pytest
 
+# The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Those of
+# `tests/test_gpu.py` want one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu.
+ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
+if not ON_GPU:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -30,6 +36,8 @@ def find_browser() -> str | None:
 def reason_to_skip(item: pytest.Item) -> str | None:
     if item.path.suffix == ".ipynb" and (reason := no_data_for(item.path)):
         return f"{item.path.stem} {reason}"
+    if bool(item.get_closest_marker("gpu")) != ON_GPU:
+        return "set AMNL_TEST_GPU=1 to run it on a GPU" if not ON_GPU else "not about a GPU"
     if item.get_closest_marker("nasa") and (reason := no_nasa_files()):
         return reason
     if item.get_closest_marker("browser") and find_browser() is None:

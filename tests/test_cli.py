@@ -249,12 +249,33 @@ def test_a_report_of_histories_has_a_row_an_epoch(tmp_path: Path) -> None:
     assert kept.to_numpy().tolist() == [[1, 18.0], [2, 16.5]]
 
 
+def test_a_report_of_histories_tells_apart_what_only_a_stride_tells(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for stride in (4, 8):
+        store.put(finished(TrainConfig(stride=stride)))
+    table = tmp_path / "epochs.csv"
+    done = amnl("report", store.folder, "--history", table, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["history"] == str(table)
+    assert pd.read_csv(table).stride.tolist() == [4, 4, 8, 8]
+
+
+def test_a_report_writes_both_files_or_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    store.put(finished(TrainConfig()))
+    good, bad = tmp_path / "rows.csv", tmp_path / "nowhere" / "epochs.csv"
+    done = amnl("report", store.folder, "--csv", good, "--history", bad)
+    assert done.exit_code == 1 and "make it first" in done.stderr
+    assert not good.exists()
+
+
 def test_a_report_counts_what_a_family_lacks(folder: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     of_the_family, of_another = family("a")[:2], family("d")[0]
     for cell in (*of_the_family, of_another):
         store.put(finished(cell))
     store.put_failure(family("a")[2], "emulated fleet, seed 3", ValueError("no luck"))
+    store.put_failure(family("b")[2], "emulated fleet, seed 3", ValueError("not asked for"))
     done = amnl("report", store.folder, "--family", "a", "--data-dir", folder, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -266,7 +287,7 @@ def test_a_report_counts_what_a_family_lacks(folder: Path, tmp_path: Path) -> No
     ("arguments", "words"),
     [
         (("nowhere",), ("nowhere: no such store", "amnl sweep --store nowhere")),
-        (("runs", "--family", "g"), ("'g'", "a, b, c, d, e, f")),
+        (("runs", "--family", "z"), ("'z'", "a, b, c, d, e, f, g, h")),
         (("runs", "--csv", "nowhere/rows.csv"), ("nowhere/rows.csv", "make it first")),
         (("runs",), ("FD001-seed0", "damaged", "Delete it")),
     ],

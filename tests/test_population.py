@@ -11,7 +11,7 @@ import scipy.stats
 import torch
 
 from amnl import cmapss, model, simulate
-from amnl.population import Population
+from amnl.population import Noise, Population, StackedModel
 from amnl.train import RunResult, TrainConfig, Trainer, TrainingError
 
 STILL = dataclasses.replace(
@@ -83,9 +83,31 @@ def test_three_cells_together_are_the_three_cells_alone(
             torch.testing.assert_close(
                 population.model.parts[name][c], value, rtol=1e-9, atol=1e-12
             )
-        averaged = dict(trainer.average.module.named_buffers())
-        for name, view in population.model.statistics.items():
-            assert view[c].shape == averaged[name].shape
+        averaged = torch.cat([p.flatten() for p in trainer.average.module.parameters()])
+        torch.testing.assert_close(population.average[c], averaged, rtol=1e-9, atol=1e-12)
+        for name, buffer in trainer.model.named_buffers():
+            if name in population.model.statistics:
+                ours = population.model.statistics[name][c]
+                torch.testing.assert_close(ours, buffer, rtol=1e-9, atol=1e-12)
+        floats = [b.flatten() for b in trainer.average.module.buffers() if b.is_floating_point()]
+        torch.testing.assert_close(
+            population.average_buffers[c], torch.cat(floats), rtol=1e-9, atol=1e-12
+        )
+
+
+def test_every_branch_of_the_recipe_is_the_same(data: dict[int, cmapss.Data]) -> None:
+    """A plateau at once, a short weight average, a fast pace, and a last batch of one window."""
+    sizes = [len(data[seed].train) for seed in range(3)]
+    lone = next(b for b in range(20, 200) if any(n % b == 1 for n in sizes))
+    hard = {"plateau_patience": 0, "ema": 0.5, "lr": 1e-2, "batch_size": lone, "epochs": 6}
+    cells = [cell(seed, lam, **hard) for seed, lam in ((0, 0.5), (1, 0.3), (2, 1.0))]
+    results = Population(cells, data).fit()
+    reduced = False
+    for config, result in zip(cells, results, strict=True):
+        assert isinstance(result, RunResult)
+        assert_same(result, alone(config, data)[0], 1e-8)
+        reduced |= result.history[-1]["lr"] < max(r["lr"] for r in result.history)
+    assert reduced, "the plateau was never met, so this test shows nothing"
 
 
 def test_a_cell_whose_loss_explodes_is_dropped_and_the_others_do_not_notice(
@@ -135,21 +157,45 @@ def test_cells_of_one_seed_start_equal_and_part_by_their_weight(
 
 def test_dropout_draws_are_those_of_the_single_model(data: dict[int, cmapss.Data]) -> None:
     """One network, one batch, many draws: both ways give RUL estimates of one distribution."""
-    draws = 400
-    config = cell(0, 0.5, preset="compact", dtype="float32")
-    population = Population([config] * draws, data)
-    trainer = Trainer(config, data[0])
+    draws, cpu = 400, torch.device("cpu")
+    trainer = Trainer(cell(0, 0.5, preset="compact", dtype="float32"), data[0])
     trainer.model.train()
-    index = torch.arange(24)
+    model = StackedModel([trainer.model] * draws, Noise(range(draws), cpu), cpu)
+    inputs = trainer.train.inputs(torch.arange(24))
     with torch.no_grad():
-        stacked, _ = population.model(population.train.inputs(index.repeat(draws, 1)))
-        single = torch.stack([trainer.model(trainer.train.inputs(index))[0] for _ in range(draws)])
+        stacked, _ = model(inputs.expand(draws, *inputs.shape))
+        single = torch.stack([trainer.model(inputs)[0] for _ in range(draws)])
     ours, theirs = stacked.numpy(), single.numpy()
     p_values = [scipy.stats.ks_2samp(ours[:, k], theirs[:, k]).pvalue for k in range(24)]
     assert min(p_values) > 1e-4, p_values
     assert ours.std(axis=0).min() > 0
-    # and cells draw apart from each other
+    # and seeds draw apart from each other
     assert len({row.tobytes() for row in ours}) == draws
+
+
+def test_dropout_is_drawn_by_seed_whatever_the_company(data: dict[int, cmapss.Data]) -> None:
+    """Cells of one seed share their masks, so a stacked row can be repeated alone."""
+    noisy = {"preset": "compact", "epochs": 3}
+    cells = [cell(0, 0.5, **noisy), cell(1, 0.9, **noisy), cell(0, 0.5, **noisy)]
+    first, _, twin = Population(cells, data).fit()
+    (alone_again,) = Population(cells[:1], data).fit()
+    for result in (twin, alone_again):
+        assert isinstance(first, RunResult) and isinstance(result, RunResult)
+        assert_same(result, first, 1e-9)
+    losses = [record["loss"] for record in first.history]
+    (other,) = Population([cell(0, 0.5, preset="still", epochs=3)], data).fit()
+    assert losses[0] != pytest.approx(other.history[0]["loss"], rel=1e-6)
+
+
+def test_an_infinite_score_is_a_failure_of_its_cell(
+    data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amnl.train.nasa_score", lambda pred, rul: math.inf)
+    config = cell(0, 0.5, epochs=1)
+    (stacked,) = Population([config], data).fit()
+    assert isinstance(stacked, TrainingError) and "nasa_score is inf" in str(stacked)
+    with pytest.raises(TrainingError, match="nasa_score is inf: the predictions of epoch 1 reach"):
+        Trainer(config, data[0]).fit()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 
 import pages
 import pandas as pd
+import paper_scale
 import psutil
 import pytest
 import torch
@@ -41,8 +43,10 @@ from amnl.sweep import (
     _groups,
     _keep,
     _sent,
+    _take,
     _train_cells,
     config_of,
+    estimate,
     family,
     fixed,
     grid,
@@ -202,7 +206,7 @@ def wait_for_the_end(driver: "subprocess.Popen[str]") -> None:
 
 def test_families_are_those_of_the_protocol() -> None:
     page = (pages.ROOT / "book" / "protocol.md").read_text(encoding="utf-8")
-    published = re.findall(r"^\| ([a-f]) \|.*\| (\d+) \|$", page, re.MULTILINE)
+    published = re.findall(r"^\| ([a-h]) \|.*\| (\d+) \|$", page, re.MULTILINE)
     assert published == [
         ("a", "440"),
         ("b", "440"),
@@ -210,13 +214,16 @@ def test_families_are_those_of_the_protocol() -> None:
         ("d", "80"),
         ("e", "320"),
         ("f", "200"),
+        ("g", "440"),
+        ("h", "440"),
     ]
     cells = {name: family(name) for name in FAMILIES}
     assert [(name, str(len(found))) for name, found in cells.items()] == published
-    for found in cells.values():
+    thinned = {"1": 4, "2": 8, "3": 4, "4": 8}
+    for name, found in cells.items():
         assert len({str(c) for c in found}) == len(found), "a cell twice"
         assert [c.seed for c in found] == sorted(c.seed for c in found), "seeds are outermost"
-        assert all(c.stride == {"1": 4, "2": 8, "3": 4, "4": 8}[c.subset[-1]] for c in found)
+        assert all(c.stride == (1 if name in "gh" else thinned[c.subset[-1]]) for c in found)
     assert sum(c in cells["a"] or c in cells["b"] for c in cells["c"]) == 20
 
 
@@ -224,6 +231,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
     varied = {"subset", "seed", "stride", "combiner_settings"}
     own = {"a": set(), "b": {"rul_unit"}, "c": {"rul_unit"}, "d": {"sample_weighted"}}
     own |= {"e": {"combiner", "sample_weighted"}, "f": {"combiner", "rul_unit"}}
+    own |= {"g": {"preset"}, "h": {"preset", "rul_unit"}}
     for name in FAMILIES:
         for c in family(name):
             moved = {
@@ -232,7 +240,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
                 if getattr(c, f.name) != vars(TrainConfig())[f.name]
             }
             assert moved <= varied | own[name], c
-    assert {c.rul_unit for c in family("b")} == {125.0}
+    assert {c.rul_unit for c in family("b")} == {c.rul_unit for c in family("h")} == {125.0}
     assert not any(c.sample_weighted for c in family("d"))
     assert {c.preset for c in family("a", "paper")} == {"paper"}
 
@@ -240,7 +248,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: family("g"), r"'g'.*a, b, c, d, e, f"),
+        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h"),
         (lambda: grid(("FD009",)), r"'FD009'.*FD001, FD002, FD003, FD004"),
         (lambda: fixed(1.01), r"1\.01"),
         (lambda: fixed(float("nan")), "nan"),
@@ -650,7 +658,119 @@ def test_a_population_that_memory_does_not_hold_is_halved(
     monkeypatch.setattr(population, "Population", Small)
     cells = [c for c in CELLS if c.subset == "FD001"][:5]
     progress = run(cells, store, data_dir=folder)
-    assert progress.done == len(cells) == 5 and sizes == [5, 2, 3, 1, 2]
+    assert progress.done == len(cells) == 5 and sizes == [5, 2, 3, 2]  # a single cell needs none
+
+
+def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(population.Population):
+        def __init__(self, configs: Any, data: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    def small_batches_alone(config: TrainConfig, *_: Any, **__: Any) -> RunResult:
+        if config.batch_size > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return train(config, folder)
+
+    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr(population, "Population", Full)
+    monkeypatch.setattr("amnl.sweep.train", small_batches_alone)
+    fitting = dataclasses.replace(CELLS[0], batch_size=16)
+    progress = run([CELLS[0], CELLS[1], fitting], store, data_dir=folder)
+    assert progress.done == 1 and progress.finished == [fitting]
+    assert [cell for cell, _ in progress.failed] == CELLS[:2]
+    assert "CUDA out of memory" in progress.failed[0][1] and "--batch-size" in progress.failed[0][1]
+
+
+def test_a_group_that_kills_its_worker_is_halved_until_the_culprit_is_alone(
+    folder: Path, store: Store, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import KilledWorker
+
+    culprit = CELLS[2]
+    asked: list[int] = []
+
+    def sent(future: Any, cells: int) -> Any:
+        results = future.result()
+        asked.append(cells)
+        seeds = [(r["config"]["seed"], r["config"]["combiner_settings"]) for r in results]
+        if (culprit.seed, culprit.combiner_settings) in seeds:
+            return [KilledWorker("cell", SimpleNamespace(address="tcp://x"), 3)] * cells  # type: ignore[arg-type]
+        return results
+
+    monkeypatch.setattr("amnl.sweep._sent", sent)
+    progress = run(CELLS[:4], store, scheduler=cluster, together=4, data_dir=folder)
+    assert [cell for cell, _ in progress.failed] == [culprit]
+    assert progress.done == 3 and sorted(asked) == [1, 1, 2, 2, 4]
+
+
+def test_cells_that_another_sweep_holds_stay_one_group(folder: Path, store: Store) -> None:
+    paths = [store.path(c, SOURCE) for c in CELLS[:4]]
+    held: list[Path] = []
+    groups: deque[list[Path]] = deque()
+
+    def claim(path: Path) -> bool:
+        return path not in held
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "claim", claim)
+        held[:] = paths[1:3]
+        assert _take(paths, groups, store, Progress(total=4)) == [paths[0], paths[3]]
+    assert list(groups) == [paths[1:3]]
+
+
+def test_a_drive_without_locks_runs_unclaimed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.path(CELLS[0], SOURCE)
+
+    def fails(number: int) -> Any:
+        def lockf(*_: Any) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return lockf
+
+    for number, taken in ((errno.ENOLCK, True), (errno.ENOTSUP, True), (errno.EAGAIN, False)):
+        monkeypatch.setattr("fcntl.lockf", fails(number))
+        assert store.claim(path) is taken
+    monkeypatch.setattr("fcntl.lockf", fails(errno.EIO))
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.claim(path)
+
+
+def test_an_estimate_counts_each_cell_once_and_times_groups(folder: Path, store: Store) -> None:
+    cells = [*CELLS[:6], *CELLS[:2]]
+    single = estimate(cells, store, workers=1, data_dir=folder)
+    grouped = estimate(cells, store, workers=1, together=3, data_dir=folder)
+    for found in (single, grouped):
+        assert (found.cells, found.left, found.workers) == (6, 6, 1)
+        assert 0 < found.seconds < 600
+    store.put(train(CELLS[0], folder))
+    assert estimate(cells, store, data_dir=folder).finished == 1
+
+
+def test_the_sources_grid_runs_in_the_order_of_the_protocol(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lams = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
+    cells = {
+        name: grid(("FD001",), (0, 7), lams, [unit], **{**SMALL, "epochs": 1})
+        for name, unit in (("g", 1.0), ("h", 125.0))
+    }
+    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr(paper_scale, "family", cells.__getitem__)
+    monkeypatch.setattr(sys, "argv", ["", str(store.folder), "--data-dir", str(folder)])
+    with pytest.raises(SystemExit, match="no GPU"):
+        paper_scale.main()
+    monkeypatch.setattr(paper_scale, "pick_device", lambda: torch.device("cuda"))
+    paper_scale.main()
+    said = capsys.readouterr().out.splitlines()
+    started = [line.partition(":")[0] for line in said if "epoch 1 of 1" in line]
+    assert started == [f"FD001 unit {unit}" for unit in ("1", "125", "1", "125")]
+    assert said[-1].startswith("family h: 4 of 4 cells in")
+    assert "of the source's grid 1 of 200" in said[-1]
+    assert len(store) == 8
 
 
 def test_what_a_lost_cell_means(store: Store) -> None:
