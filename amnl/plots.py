@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -555,6 +556,41 @@ FINDINGS = {
     "equivalent": ("#1B7837", "D", "the same within the margin"),
     "undecided": (MUTED, "x", "undecided"),
 }
+
+
+def claim_and_finding(source: Any, found: Mapping[str, Any]) -> Figure:
+    """RMSE against λ, a line a subset: as the source prints it, then as measured, in each unit.
+
+    source  the source's table: column lambda, and one column a subset
+    found   title → table with columns subset, seed, lam, test_rmse (cycles); a band is 95 % of the
+            mean over seeds, by Student's t, for the eye alone
+    """
+    fig, axes = plt.subplots(
+        1, 1 + len(found), figsize=(9.6, 4.0), sharey=True, sharex=True, squeeze=False
+    )
+    ends: dict[str, float] = {}
+    for subset in sorted(set(PALETTE) - {"mean"}):
+        look: dict[str, Any] = {"color": PALETTE[subset], "marker": MARKERS[subset]}
+        axes[0, 0].plot(source["lambda"], source[subset], markersize=4, **look)
+        for ax, rows in zip(axes[0, 1:], found.values(), strict=True):
+            table = rows[rows["subset"] == subset].pivot(
+                index="seed", columns="lam", values="test_rmse"
+            )
+            ax.plot(table.columns, table.mean(), markersize=4, **look)
+            n = len(table)
+            half = scipy.stats.t.ppf(0.975, n - 1) * table.std() / n**0.5
+            ax.fill_between(
+                table.columns, table.mean() - half, table.mean() + half,
+                color=PALETTE[subset], alpha=0.2, linewidth=0,
+            )  # fmt: skip
+            ends[subset] = float(table.mean().iloc[-1])
+    for ax, title in zip(axes[0], ["the source's table", *found], strict=True):
+        ax.axvline(0.5, color=MUTED, linewidth=1, linestyle=":", zorder=0)
+        ax.set(title=title, xlabel="λ")
+    axes[0, 0].set_ylabel("test RMSE (cycles)")
+    handles = [Line2D([], [], color=PALETTE[s], marker=MARKERS[s], label=s) for s in sorted(ends)]
+    fig.legend(handles=handles, loc="outside upper center", ncols=4)
+    return fig
 
 
 def differences(tables: Mapping[str, Any], margin: float) -> Figure:
