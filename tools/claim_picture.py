@@ -1,4 +1,4 @@
-"""Draw the front page's picture, `book/_static/claim.png`: what is claimed, and what was measured."""
+"""Draw the front page's picture, `book/_static/claim.png`: the claim and the finding."""
 
 from pathlib import Path
 
