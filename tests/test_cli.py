@@ -191,7 +191,7 @@ def test_seeds(text: str, seeds: list[int]) -> None:
         (("--subsets", "FD009"), ("'FD009'", "FD001, FD002, FD003, FD004")),
         (("--combiner", "fixd"), ("'fixd'", "dwa, fixed, gaba")),
         (("--preset", "huge"), ("'huge'", "paper, compact")),
-        (("--family", "g"), ("'g'", "a, b, c, d, e, f")),
+        (("--family", "z"), ("'z'", "a, b, c, d, e, f, g, h")),
         (("--data-dir", "nowhere"), ("nowhere", "AMNL_DATA_DIR")),
     ],
 )
