@@ -1,12 +1,13 @@
 """The source's 17 claims, each judged by the rule that the protocol fixed before the runs.
 
 Every `claim_N` returns a `Ruling`; `ledger` puts them beside what the source says. Families of
-cells a, b, c and d are the protocol's, as DataFrames with one row a cell. Holm's correction runs
+cells a to f are the protocol's, as DataFrames with one row a cell. Holm's correction runs
 over the ten other weights of a subset; comparisons that are none of these ten (claims 13, 14 and
 15) come once a subset, and are corrected over the four.
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,25 @@ GRIDS: dict[str, dict[str, Sequence[Any]]] = {
         "rul_unit": (1.0,),
         "sample_weighted": (False,),
     },
+}
+# The rivals of families e and f: combiner, settings, whether samples are weighted.
+RIVALS: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "AMNL, running means": ("amnl", {}, True),
+    "AMNL, batch values": ("amnl", {"normalise": "batch"}, True),
+    "GRACE": ("grace", {}, True),
+    "GABA": ("gaba", {}, False),
+    "GradNorm": ("gradnorm", {}, True),
+    "uncertainty": ("uncertainty", {}, True),
+    "uncertainty, 25 times as fast": ("uncertainty", {"speed": 25.0}, True),
+    "DWA": ("dwa", {}, True),
+}
+ADAPTIVE = ("GRACE", "GABA", "GradNorm", "uncertainty", "DWA")  # those that claim 12 is about
+GRIDS["e"] = {"subset": SUBSETS, "seed": range(10), "rival": tuple(RIVALS), "rul_unit": (1.0,)}
+GRIDS["f"] = {
+    "subset": SUBSETS,
+    "seed": range(10),
+    "rival": ("GRACE", "GradNorm", "uncertainty", "uncertainty, 25 times as fast", "DWA"),
+    "rul_unit": (125.0,),
 }
 _CYCLES = "with the RUL loss in cycles²"
 _UNIT_125 = "with the RUL error divided by 125 cycles"
@@ -156,7 +176,7 @@ CLAIMS = {
         "fixed 0.5/0.5 matches or beats adaptive weighting",
         "says so, and has on FD001: "
         "GRACE 9.14, uncertainty 9.15, GradNorm 9.38, GABA 9.63, 0.5/0.5 10.08",
-        "../book/protocol.md#verdicts",
+        "08-adaptive-combiners.ipynb#compare-them-with-a-weight-that-stands-still",
     ),
     13: (
         "five weights from 0.3 to 0.7 with short runs are enough to choose λ",
@@ -186,13 +206,14 @@ CLAIMS = {
 }
 
 
-def ledger(a: Any, b: Any, c: Any, d: Any) -> list[Verdict]:
-    """All verdicts, in order, from the four families of the protocol.
+def ledger(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> list[Verdict]:
+    """All verdicts, in order, from the six families of the protocol.
 
     Raises `ValueError` that names the family and its first cells that are missing, doubled or
     foreign, and for a failed cell that a rule would have to pair.
     """
-    for name, rows in zip("abcd", (a, b, c, d), strict=True):
+    e, f = with_rivals(e), with_rivals(f)
+    for name, rows in zip("abcdef", (a, b, c, d, e, f), strict=True):
         check_cells(rows, GRIDS[name], f"family {name}")
     rulings = {
         1: claim_1(),
@@ -206,7 +227,7 @@ def ledger(a: Any, b: Any, c: Any, d: Any) -> list[Verdict]:
         9: claim_9(),
         10: claim_10(a, b),
         11: claim_11(a, b),
-        12: claim_12(),
+        12: claim_12(a, b, d, e, f),
         13: claim_13(a, b),
         14: claim_14(a, b),
         15: claim_15(a, d),
@@ -247,6 +268,40 @@ def claim_10(a: Any, b: Any) -> Ruling:
 def claim_11(a: Any, b: Any) -> Ruling:
     """1.0, the RUL task alone, is worse than 0.5."""
     return in_either_unit(partial(_worse_than_half, 1.0), a, b, "1 against 0.5")
+
+
+def claim_12(a: Any, b: Any, d: Any, e: Any, f: Any) -> Ruling:
+    """0.5 matches or beats every adaptive combiner on all four subsets."""
+    cycles2 = rival_differences(e, lambda weighted: by_lam(a if weighted else d, (0.5,))[0.5])
+    unit125 = rival_differences(f, lambda weighted: by_lam(b, (0.5,))[0.5])
+    return in_either_unit(_matches_the_adaptive, cycles2, unit125, "rival against 0.5")
+
+
+def with_rivals(rows: Any) -> Any:
+    """Rows of adaptive combiners with the column `rival`: a key of `RIVALS`, or the bare name."""
+    known = {(name, json.dumps(s), w): rival for rival, (name, s, w) in RIVALS.items()}
+    keys = zip(rows["combiner"], rows["combiner_settings"], rows["sample_weighted"], strict=True)
+    return rows.assign(rival=[known.get(key, key[0]) for key in keys])
+
+
+def rival_differences(rows: Any, reference: Callable[[bool], Any]) -> Any:
+    """Test RMSE of every rival in `rows` minus that of a reference, in cycles.
+
+    `reference(sample_weighted)` gives the test RMSE to compare with, as a Series over (subset,
+    seed). Returns a DataFrame with one row a (rival, seed) and one column a subset.
+    """
+    found = {}
+    for rival, part in with_rivals(rows).groupby("rival", sort=False):
+        scores = part.set_index(["subset", "seed"])["test_rmse"]
+        found[rival] = (scores - reference(RIVALS[rival][2])).unstack("subset")
+    order = [rival for rival in RIVALS if rival in found]
+    return pd.concat({rival: found[rival] for rival in order}, names=["rival"])
+
+
+def judge_rivals(differences: Any) -> Any:
+    """What `judge` says of each rival, with Holm over the subsets: one row a (rival, subset)."""
+    judged = {r: judge(d) for r, d in differences.groupby(level="rival", sort=False)}
+    return pd.concat(judged, names=["rival", "subset"])
 
 
 def claim_13(a: Any, b: Any) -> Ruling:
@@ -373,6 +428,26 @@ def _neighbours_are_worse(rows: Any) -> Ruling:
         named = _listed([f"{lam:g} on {subset}" for subset, lam in worse])
         return Ruling(CONDITION, measured, f"for {named}")
     return Ruling(FAILS, measured)
+
+
+def _matches_the_adaptive(differences: Any) -> Ruling:
+    judged = judge_rivals(differences)
+    counted = [rival for rival in ADAPTIVE if rival in judged.index.get_level_values("rival")]
+    beaten, lost, measured = [], [], []
+    for rival in counted:
+        finding = judged.loc[rival, "finding"]
+        if finding.isin(["worse", "equivalent"]).all():
+            beaten.append(rival)
+        if (finding == "better").any():
+            lost.append(rival)
+        found = ", ".join(f"{n} {what}" for what, n in finding.value_counts().items())
+        measured.append(f"{rival} {_signed(judged.loc[rival, 'mean'].mean())} ({found})")
+    line = ", ".join(measured)
+    if len(beaten) == len(counted):
+        return Ruling(HOLDS, line)
+    if beaten:
+        return Ruling(CONDITION, line, f"against {_listed(beaten)}")
+    return Ruling(FAILS if lost else OPEN, line)
 
 
 def _coarse_is_enough(rows: Any) -> Ruling:
@@ -528,11 +603,6 @@ def claim_9() -> Ruling:
         f"its gradient by {turn:.2f}"
     )
     return Ruling(FAILS if low < high and turn < 1e-6 else OPEN, measured)
-
-
-def claim_12() -> Ruling:
-    """Needs the adaptive combiners' runs."""
-    return Ruling(OPEN, "not run yet")
 
 
 def claim_16() -> Ruling:

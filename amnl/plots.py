@@ -729,3 +729,66 @@ def _power(exponent: float) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
             return np.asarray(value, dtype=float) ** exponent
 
     return power
+
+
+# ---------------------------------------------------------------- chapter 8: adaptive combiners
+
+
+def trajectories(rows: Any, balance: tuple[float, float]) -> Figure:
+    """Effective odds of RUL against health by epoch, a panel a rival, a line a subset and unit.
+
+    rows     table with columns rival, subset, rul_unit, epoch, odds
+    balance  the band of odds, low and high, in which both tasks pull equally
+    """
+    rivals = list(dict.fromkeys(rows["rival"]))
+    fig, axes = plt.subplots(2, -(-len(rivals) // 2), figsize=(9.6, 5.2), sharex=True, sharey=True)
+    for ax, rival in zip(axes.flat, rivals, strict=False):
+        ax.axhspan(*balance, color="#E4EFE4", linewidth=0)
+        part = rows[rows["rival"] == rival]
+        for (subset, unit), line in part.groupby(["subset", "rul_unit"]):
+            style = "-" if unit == 1 else (0, (2, 1.5))
+            ax.semilogy(line["epoch"], line["odds"], color=PALETTE[subset], linestyle=style, lw=1.4)
+        ax.set_title(rival, fontsize=10)
+    for ax in axes[1]:
+        ax.set_xlabel("epoch")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("effective odds")
+    handles = [Line2D([], [], color=PALETTE[s], label=s) for s in sorted(set(rows["subset"]))]
+    handles += [
+        Line2D([], [], color=TOTAL_COLOUR, label="cycles²"),
+        Line2D([], [], color=TOTAL_COLOUR, linestyle=(0, (2, 1.5)), label="(125 cycles)²"),
+    ]
+    fig.legend(handles=handles, loc="outside upper center", ncols=6, fontsize=10)
+    return fig
+
+
+def rivals(differences: Any, judged: Any, margin: float) -> Figure:
+    """Every seed's difference from a reference, a panel a subset, a row a rival; ±`margin` shaded.
+
+    differences  table over (rival, seed) with one column a subset (cycles)
+    judged       table over (rival, subset) with columns mean, low, high (cycles), finding
+    """
+    names = list(dict.fromkeys(judged.index.get_level_values("rival")))
+    subsets = list(differences.columns)
+    fig, axes = plt.subplots(
+        1, len(subsets), figsize=(9.6, 0.42 * len(names) + 1.4), sharex=True, sharey=True
+    )
+    for ax, subset in zip(axes, subsets, strict=True):
+        ax.axvspan(-margin, margin, color="#E4EFE4", linewidth=0)
+        ax.axvline(0, color=MUTED, linewidth=1)
+        for place, rival in enumerate(names):
+            seeds = differences.loc[rival, subset]
+            ax.plot(seeds, np.full(len(seeds), place + 0.2), ".", color=MUTED, ms=5, alpha=0.6)
+            row = judged.loc[(rival, subset)]
+            colour, marker, _ = FINDINGS[row["finding"]]
+            ax.hlines(place, row["low"], row["high"], color=colour, linewidth=1.6)
+            ax.plot(row["mean"], place, marker, color=colour, markersize=6, mfc="white", mew=1.6)
+        ax.set(title=subset, xlabel="cycles of RMSE")
+        ax.set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
+    handles = [
+        Line2D([], [], color=c, marker=m, mfc="white", mew=1.6, label=text)
+        for c, m, text in FINDINGS.values()
+    ]
+    fig.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=10)
+    return fig

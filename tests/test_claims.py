@@ -1,5 +1,7 @@
 import csv
+import dataclasses
 import itertools
+import json
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -303,7 +305,6 @@ def test_the_settled_claims_and_their_numbers() -> None:
     assert claims.claim_7(c)[::2] == (CONDITION, "for a factor common to both losses")
     assert claims.claim_8()[0] == FAILS and "costs 10.000; log 3 is 1.0986" in claims.claim_8()[1]
     assert claims.claim_9()[0] == FAILS and "gradient by 0.00" in claims.claim_9()[1]
-    assert claims.claim_12() == (OPEN, "not run yet", "")
     assert claims.claim_16()[0] == HOLDS and "raises TypeError" in claims.claim_16()[1]
 
 
@@ -338,19 +339,89 @@ def test_the_torch_claims_notice_broken_code(monkeypatch: pytest.MonkeyPatch) ->
     assert claims.claim_8().verdict == OPEN
 
 
+# -------------------------------------------------------------------------------------- the rivals
+
+
+def rivals(family: str, cost: Callable[[str, str, int], float]) -> pd.DataFrame:
+    """A whole family of adaptive combiners: `cost(rival, subset, seed)` over what 0.5 scores."""
+    grid = GRIDS[family]
+    rows = pd.DataFrame(itertools.product(*grid.values()), columns=list(grid))
+    kinds = [claims.RIVALS[rival] for rival in rows.pop("rival")]
+    rows["combiner"] = [name for name, _, _ in kinds]
+    rows["combiner_settings"] = [json.dumps(options) for _, options, _ in kinds]
+    rows["sample_weighted"] = [weighted for _, _, weighted in kinds]
+    luck = rows["subset"].map(BASE) + rows["seed"] / 100
+    luck += np.random.default_rng(1).normal(0.0, 0.01, size=len(rows))
+    named = claims.with_rivals(rows)
+    keys = zip(named["rival"], rows["subset"], rows["seed"], strict=True)
+    rows["test_rmse"] = luck + [cost(*key) for key in keys]
+    return rows
+
+
+def judged_12(
+    in_cycles: Callable[[str, str, int], float], in_125: Callable[[str, str, int], float]
+) -> Ruling:
+    a, b, d = cells("a", flat), cells("b", flat), cells("d", flat)
+    return claims.claim_12(a, b, d, rivals("e", in_cycles), rivals("f", in_125))
+
+
+def test_half_that_nobody_beats() -> None:
+    ruling = judged_12(lambda *_: 0.0, lambda *_: 1.0)
+    assert (ruling.verdict, ruling.condition) == (HOLDS, "")
+    assert "GRACE +1.00 (4 worse)" in ruling.measured
+    assert "GABA" in ruling.measured and "AMNL" not in ruling.measured
+
+
+def test_one_better_rival_on_one_subset_limits_the_claim_to_the_others() -> None:
+    def cost(rival: str, subset: str, seed: int) -> float:
+        return -1.0 if (rival, subset) == ("DWA", "FD003") else 0.0
+
+    expected = "against GRACE, GABA, GradNorm and uncertainty"
+    assert judged_12(cost, cost)[::2] == (CONDITION, expected)
+
+
+def test_rivals_that_do_not_count_do_not_count() -> None:
+    def cost(rival: str, subset: str, seed: int) -> float:
+        return 0.0 if rival in claims.ADAPTIVE else -5.0
+
+    assert judged_12(cost, cost).verdict == HOLDS
+
+
+def test_rivals_that_all_win_refute_it_and_a_gamble_leaves_it_open() -> None:
+    def better(*_: object) -> float:
+        return -1.0
+
+    def gamble(_rival: str, _subset: str, seed: int) -> float:
+        return 3.0 * (-1) ** seed
+
+    assert judged_12(better, better).verdict == FAILS
+    assert judged_12(gamble, gamble).verdict == OPEN
+    one_unit = judged_12(better, lambda *_: 0.0)
+    assert one_unit.verdict == CONDITION and "divided by 125" in one_unit.condition
+
+
+def test_gaba_is_compared_with_unweighted_samples() -> None:
+    a, b, d = cells("a", flat), cells("b", flat), cells("d", flat)
+    d["test_rmse"] += 2.0  # without sample weights everything is harder
+    e = rivals("e", lambda rival, *_: 2.0 * (rival == "GABA"))
+    assert claims.claim_12(a, b, d, e, rivals("f", lambda *_: 0.0)).verdict == HOLDS
+
+
 # -------------------------------------------------------------------------------------- the ledger
 
 
 @pytest.fixture(scope="module")
 def families() -> list[pd.DataFrame]:
-    return [cells(name, bowl) for name in "abcd"]
+    adaptive = [rivals(name, lambda *_: 1.0) for name in "ef"]
+    return [*(cells(name, bowl) for name in "abcd"), *adaptive]
 
 
 def test_the_ledger_of_a_world_in_which_the_source_is_right(families: list[pd.DataFrame]) -> None:
     shuffled = [rows.sample(frac=1.0, random_state=0) for rows in families]
     verdicts = claims.ledger(*shuffled)
     assert [v.number for v in verdicts] == list(range(1, 18))
-    assert {v.number for v in verdicts if v.verdict == HOLDS} == {1, 2, 3, 4, 5, 10, 11, 13, 16, 17}
+    held = {v.number for v in verdicts if v.verdict == HOLDS}
+    assert held == {1, 2, 3, 4, 5, 10, 11, 12, 13, 16, 17}
     assert {v.verdict for v in verdicts} <= {HOLDS, CONDITION, FAILS, OPEN}
     for verdict in verdicts:
         assert (verdict.claim, verdict.source, verdict.evidence) == CLAIMS[verdict.number]
@@ -362,45 +433,52 @@ def test_the_ledger_of_a_world_in_which_the_source_is_right(families: list[pd.Da
     assert "0.5 wins 40 of 40 cells (91% to 100%, chance 10%)" in frame.loc[3, "measured"]
 
 
-@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("k", range(6))
 def test_an_incomplete_family_is_named(families: list[pd.DataFrame], k: int) -> None:
     tables = list(families)
     first = families[k].iloc[0]
     tables[k] = families[k][2:]
-    named = rf"family {'abcd'[k]} lacks cells, 2: subset FD001 seed 0 lam {first['lam']} .*Finish"
+    what = f"lam {first['lam']}" if k < 4 else "rival"
+    named = rf"family {'abcdef'[k]} lacks cells, 2: subset FD001 seed 0 {what} .*Finish"
     with pytest.raises(ValueError, match=named):
         claims.ledger(*tables)
 
 
 def test_swapped_and_doubled_families_are_refused(families: list[pd.DataFrame]) -> None:
-    a, b, c, d = families
+    a, b, c, d, e, f = families
     with pytest.raises(ValueError, match=r"family a lacks cells, 440: .* rul_unit 1\.0"):
-        claims.ledger(b, a, c, d)
+        claims.ledger(b, a, c, d, e, f)
     with pytest.raises(ValueError, match=r"family d repeats cells, 1"):
-        claims.ledger(a, b, c, pd.concat([d, d[:1]]))
+        claims.ledger(a, b, c, pd.concat([d, d[:1]]), e, f)
     with pytest.raises(ValueError, match=r"family b has foreign cells, 440"):
-        claims.ledger(a, pd.concat([a, b]), c, d)
+        claims.ledger(a, pd.concat([a, b]), c, d, e, f)
 
 
 def test_families_survive_a_csv(families: list[pd.DataFrame], tmp_path) -> None:
-    for name, rows in zip("abcd", families, strict=True):
+    for name, rows in zip("abcdef", families, strict=True):
         rows.to_csv(tmp_path / "family.csv", index=False)
-        claims.check_cells(pd.read_csv(tmp_path / "family.csv"), GRIDS[name], f"family {name}")
+        read = pd.read_csv(tmp_path / "family.csv")
+        read = read if name in "abcd" else claims.with_rivals(read)
+        claims.check_cells(read, GRIDS[name], f"family {name}")
 
 
-@pytest.mark.parametrize("name", "abcd")
+@pytest.mark.parametrize("name", "abcdef")
 def test_the_sweep_trains_what_the_ledger_judges(name: str) -> None:
-    fields = [c for c in GRIDS[name] if c != "lam"]
     rows = pd.DataFrame(
-        {f: getattr(cell, f) for f in fields} | {"lam": cell.combiner_settings["rul_weight"]}
+        dataclasses.asdict(cell)
+        | {
+            "lam": cell.combiner_settings.get("rul_weight"),
+            "combiner_settings": json.dumps(cell.combiner_settings),
+        }
         for cell in sweep.family(name)
     )
+    rows = rows if name in "abcd" else claims.with_rivals(rows)
     claims.check_cells(rows, GRIDS[name], f"family {name}")
 
 
 def test_the_grids_are_the_protocols() -> None:
     sizes = {name: int(np.prod([len(v) for v in grid.values()])) for name, grid in GRIDS.items()}
-    assert sizes == {"a": 440, "b": 440, "c": 130, "d": 80}
+    assert sizes == {"a": 440, "b": 440, "c": 130, "d": 80, "e": 320, "f": 200}
     units = np.array(GRIDS["c"]["rul_unit"])
     assert (1 / units**2).min() == pytest.approx(1e-6)
     assert (1 / units**2).max() == pytest.approx(1e2)
