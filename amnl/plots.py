@@ -114,6 +114,26 @@ def curves_over_lambda(
     return fig
 
 
+def curves_side_by_side(
+    panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]],
+) -> Figure:
+    """Title → λ and curves, one panel each on one vertical axis; every lowest value is ringed."""
+    fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 4.6), sharex=True, sharey=True)
+    for ax, (title, (lambdas, curves)) in zip(axes, panels.items(), strict=True):
+        for name, values in curves.items():
+            dashes = (4, 2) if name == "mean" else (None, None)
+            ax.plot(
+                lambdas, values, color=PALETTE[name], marker=MARKERS[name], markersize=4.5,
+                dashes=dashes, label=name,
+            )  # fmt: skip
+            at = int(np.argmin(values))
+            ax.plot(lambdas[at], values[at], "o", mfc="none", mec=PALETTE[name], ms=12, mew=1.6)
+        ax.set(title=title.replace(", ", ",\n"), xlabel="λ")
+    axes[0].set_ylabel("test RMSE (cycles)")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return fig
+
+
 def bowl(
     lambdas: npt.ArrayLike,
     errors: npt.NDArray[Any],

@@ -25,6 +25,7 @@ ORDER = [
     "stats",
     "claims",
     "results",
+    "explorer",
     "plots",
     "bench",
     "cli",

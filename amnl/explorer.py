@@ -1,0 +1,126 @@
+"""The λ explorer: sweeps as one HTML block, which a script served with the book makes draggable.
+
+Without that script, as in Jupyter, in Colab or on paper, the block is a table of the same numbers.
+"""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from amnl import stats
+
+SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Test RMSE (cycles) at each λ of a sweep; of our runs also the interval and the ten seeds."""
+
+    rmse: list[float]
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    seeds: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Curves over one grid of λ: a key of `PALETTE` for each, and how many digits to print.
+
+    `unit` is the one in which the RUL error was squared, None where it is not known.
+    """
+
+    title: str
+    unit: str | None
+    digits: int
+    lambdas: list[float]
+    curves: dict[str, Curve]
+
+
+def source_sweep(table: Any) -> Sweep:
+    """The source's table as printed: columns `lambda`, one a subset, and `mean` (cycles)."""
+    curves = {name: Curve(table[name].tolist()) for name in (*SUBSETS, "mean")}
+    return Sweep("The source's table", None, 1, table["lambda"].tolist(), curves)
+
+
+def our_sweep(rows: Any, unit: str, lams: Sequence[float] = stats.LAMS) -> Sweep:
+    """Mean over seeds of the test RMSE (cycles), its 95 % interval, and every seed.
+
+    Means keep six decimals, or several λ could be the lowest; the rest keeps two.
+    The curve `mean` averages the four subsets; its interval resamples seeds within each subset, as
+    the protocol does, and a seed's value is the average of its four runs. Raises the errors of
+    `stats.by_lam`, and `KeyError` for a missing subset.
+    """
+    table = stats.by_lam(rows, lams)
+    parts = {name: [table.loc[name]] for name in SUBSETS}
+    parts["mean"] = [part for (part,) in parts.values()]
+    curves = {name: _curve(part, lams) for name, part in parts.items()}
+    return Sweep(f"Our runs, error in {unit}", unit, 2, list(lams), curves)
+
+
+def _curve(parts: Sequence[Any], lams: Sequence[float]) -> Curve:
+    """The mean of some (seed × λ) tables of one shape."""
+    seeds = sum(parts) / len(parts)
+    bounds = [stats.interval(*(part[lam] for part in parts)) for lam in lams]
+    return Curve(
+        rmse=seeds.mean().round(6).tolist(),
+        low=[round(low, 2) for low, _ in bounds],
+        high=[round(high, 2) for _, high in bounds],
+        seeds=seeds.round(2).T.to_numpy().tolist(),
+    )
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """What a notebook shows: the sweeps as tables, and as data for `lambda-explorer.js`."""
+
+    sweeps: Sequence[Sweep]
+
+    def __repr__(self) -> str:
+        return f"Explorer({', '.join(sweep.title for sweep in self.sweeps)})"
+
+    def _repr_html_(self) -> str:
+        data = json.dumps([asdict(sweep) for sweep in self.sweeps], separators=(",", ":"))
+        # Inside a script element only "<" could end it early.
+        data = data.replace("<", "\\u003c")
+        tables = "\n".join(map(_table, self.sweeps))
+        return (
+            '<div class="lambda-explorer">\n'
+            f'<script type="application/json">{data}</script>\n'
+            '<details class="numbers" open><summary>All the numbers</summary>\n'
+            f"{tables}\n</details>\n</div>"
+        )
+
+
+def explorer(source: Any, runs: Mapping[str, Any]) -> Explorer:
+    """The source's table beside our runs: unit of the RUL error → rows of that sweep."""
+    ours = [our_sweep(rows, unit) for unit, rows in runs.items()]
+    return Explorer([source_sweep(source), *ours])
+
+
+def _table(sweep: Sweep) -> str:
+    """One sweep as an HTML table, a row a λ, each curve's lowest value in bold."""
+    names = "".join(f'<th scope="col">{name}</th>' for name in sweep.curves)
+    rows = []
+    for i, lam in enumerate(sweep.lambdas):
+        cells = "".join(_cell(curve, i, sweep.digits) for curve in sweep.curves.values())
+        rows.append(f'<tr><th scope="row">{lam:g}</th>{cells}</tr>')
+    caption = html.escape(f"{sweep.title}: RMSE on the test engines (cycles), lowest in bold")
+    if any(curve.low for curve in sweep.curves.values()):
+        caption += ", 95 % interval of the mean below"
+    return (
+        f'<div class="scrolls" tabindex="0" role="region" aria-label="{html.escape(sweep.title)}">'
+        f"<table><caption>{caption}</caption>\n"
+        f'<thead><tr><th scope="col">λ</th>{names}</tr></thead>\n'
+        "<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
+    )
+
+
+def _cell(curve: Curve, i: int, digits: int) -> str:
+    value = f"{curve.rmse[i]:.{digits}f}"
+    if curve.rmse[i] == min(curve.rmse):
+        value = f"<b>{value}</b>"
+    if curve.low:
+        value += f"<br><small>{curve.low[i]:.{digits}f} – {curve.high[i]:.{digits}f}</small>"
+    return f"<td>{value}</td>"
