@@ -265,6 +265,7 @@ class Fleet:
 
     @property
     def engines(self) -> int:
+        """How many there are."""
         return len(self.offsets) - 1
 
     @cached_property

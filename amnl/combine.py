@@ -14,7 +14,11 @@ SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 
 
 class Sweep(TypedDict):
-    """Combined loss at each λ, and the λ with the smallest, for each dataset."""
+    """What `simulate_sweep` found.
+
+    sweep  dataset → its combined loss at each λ
+    best   dataset → the λ with the smallest
+    """
 
     sweep: dict[str, list[float]]
     best: dict[str, float]

@@ -304,14 +304,17 @@ class Schedule:
 
     @property
     def lr(self) -> float:
+        """The learning rate of the next step."""
         return float(self.optimiser.param_groups[0]["lr"])
 
     def after_training(self, epoch: int) -> None:
+        """Warm up. `epoch` counts from 1."""
         self.optimiser.step()
         if epoch <= self.warmup_epochs:
             self.warmup.step()
 
     def after_validation(self, val_rmse: float) -> None:
+        """Lower the rate where the validation RMSE (cycles) has stopped falling."""
         self.plateau.step(val_rmse)
 
 

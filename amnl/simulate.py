@@ -2,7 +2,8 @@
 
 Every reading is a mean of its operating condition, an engine's own level, and noise:
 
-    reading = mean[c,s] + noise[c,s] · (new[c,s] + (end[c,s] − new[c,s]) · exp(−rul / tau) + ε)
+    reading = mean[c,s] + noise[c,s] · (level + ε)
+    level = new[c,s] + (end[c,s] − new[c,s]) · exp(−rul / tau)
 
 for condition c and sensor s. An engine draws its fault mode (HPC, or fan), its life, the pace `tau`
 of its damage and its levels `new` and `end` (at delivery and at failure) together, from a normal

@@ -328,7 +328,7 @@ def run(
 ) -> Progress:
     """Run every cell that the store does not hold, and return when none is left.
 
-    scheduler  address of a running Dask scheduler (tcp://…); without one, a GPU of this machine,
+    scheduler  address of a running Dask scheduler (`tcp://…`); without one, a GPU of this machine,
                and without that, a local cluster of `workers` processes of one thread (default: one
                a core), which is made and closed again
     together   how many cells that share their settings are trained side by side as one model
@@ -649,13 +649,16 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a sweep will take on this machine, from a few timed steps of each kind of cell."""
+    """What a sweep will take on this machine, from a few timed steps of each kind of cell.
+
+    memory  bytes, of all workers together or of the GPU
+    """
 
     cells: int
     finished: int
     workers: int
     seconds: float
-    memory: float  # bytes, of all workers together or of the GPU
+    memory: float
 
     @property
     def left(self) -> int:

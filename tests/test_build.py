@@ -1,12 +1,16 @@
 """The book builds with warnings as errors, and every page is whole and served from one place."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pages
 import pytest
 from conftest import Rendered, render
+from PIL import Image
 
 PAGES = list(pages.html_pages(pages.ROOT))
 TRACEBACK = re.compile(r"Traceback(?:</span>)? ?\(?(?:<[^>]*>)*most recent call last")
@@ -37,6 +41,42 @@ def is_description(alt: str | None, source: str) -> bool:
     return bool(alt and alt.strip()) and Path(alt or "").name != Path(source).name
 
 
+class Links(HTMLParser):
+    """Collects where a page's links lead, and the places in it that a link can lead to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.places: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag in ("a", "link") and found.get("href"):
+            self.targets.append(found["href"] or "")
+        self.places.add(found.get("id") or "")
+
+
+def broken_links(html: Path) -> list[str]:
+    """Links within a rendered book that lead to no file, or to no place in one."""
+    found = {
+        path: Links(path.read_text())
+        for path in html.rglob("*.html")
+        if html / "_static" not in path.parents  # templates, which nobody opens
+    }
+    broken = []
+    for path, links in found.items():
+        for target in links.targets:
+            address = urlsplit(target)
+            if address.scheme or address.netloc:
+                continue
+            file = (path.parent / unquote(address.path)).resolve() if address.path else path
+            place = unquote(address.fragment)
+            if not file.is_file() or (file in found and place not in found[file].places | {""}):
+                broken.append(f"{path.relative_to(html)}: {target}")
+    return broken
+
+
 def test_builds_without_a_warning(book: Rendered) -> None:
     assert book.status == 0, book.log
 
@@ -54,13 +94,21 @@ def test_page_is_whole(book: Rendered, page: str) -> None:
     assert assets.external == []
 
 
+def test_links_within_the_book_lead_somewhere(book: Rendered) -> None:
+    assert broken_links(book.html.resolve()) == []
+
+
 SMALL_CONFIG = "title: t\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
 
 
-def small_book(folder: Path, text: str) -> Rendered:
+def small_book(folder: Path, text: str, *, extension: str = "") -> Rendered:
     source = folder / "src"
     source.mkdir()
-    (source / "_config.yml").write_text(SMALL_CONFIG)
+    config = SMALL_CONFIG
+    if extension:
+        shutil.copy2(pages.ROOT / "book" / "_ext" / f"{extension}.py", source)
+        config += f"sphinx: {{local_extensions: {{{extension}: .}}}}\n"
+    (source / "_config.yml").write_text(config)
     (source / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (source / "index.md").write_text(text)
     return render(source, folder)
@@ -75,6 +123,54 @@ def test_a_broken_reference_stops_the_build(tmp_path: Path) -> None:
     built = small_book(tmp_path, "# A page\n\n[nowhere](no-such-page.md)\n")
     assert built.status != 0
     assert "no-such-page.md" in built.log
+
+
+def test_a_link_that_leads_nowhere_is_seen(tmp_path: Path) -> None:
+    text = """# A page
+
+<a href="no-such-page.html">a</a> <a href="index.html#no-such-place">b</a> <a href="#c">c</a>
+<a href="index.html#a-page">fine</a> <a href="https://example.org/x#y">elsewhere</a>
+"""
+    html = small_book(tmp_path, text).html.resolve()
+    assert broken_links(html) == [
+        f"index.html: {target}"
+        for target in ("no-such-page.html", "index.html#no-such-place", "#c")
+    ]
+
+
+def meta(html: str) -> dict[str, str]:
+    return dict(re.findall(r'<meta (?:property|name)="([^"]*)" content="([^"]*)"', html))
+
+
+def test_a_published_page_can_be_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, book: Rendered
+) -> None:
+    monkeypatch.setenv("AMNL_SITE", "https://example.org/book")
+    built = small_book(tmp_path, "# A page\n\nWords about $\\lambda$.\n", extension="published")
+    assert built.status == 0, built.log
+    page = (built.html / "index.html").read_text()
+    said = meta(page)
+    assert said["og:title"] == "A page" and said["og:site_name"] == "t"
+    assert said["og:description"] == said["description"] == "Words about λ."
+    assert said["og:url"] == "https://example.org/book/index.html"
+    assert said["twitter:card"] == "summary_large_image"
+    assert '<link rel="canonical" href="https://example.org/book/index.html"' in page
+    picture = said["og:image"].removeprefix("https://example.org/book/")
+    size = ("og:image:width", "og:image:height")
+    with Image.open(book.html / picture) as image:
+        assert image.size == tuple(int(said[key]) for key in size)
+    listed = ElementTree.parse(built.html / "sitemap.xml").iter("{*}loc")
+    assert [place.text for place in listed] == ["https://example.org/book/index.html"]
+
+
+def test_a_book_without_an_address_says_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AMNL_SITE", raising=False)
+    built = small_book(tmp_path, "# A page\n\nWords.\n", extension="published")
+    assert built.status == 0, built.log
+    assert not [key for key in meta((built.html / "index.html").read_text()) if "og:" in key]
+    assert not (built.html / "sitemap.xml").exists()
 
 
 def test_faults_of_a_page_are_seen() -> None:

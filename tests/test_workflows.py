@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pages
 import pytest
+import yaml
 
 WORKFLOWS = sorted((pages.ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -24,6 +26,26 @@ def complaints(schema: str, *files: Path) -> str:
 def test_workflows_follow_the_schema() -> None:
     assert {path.stem for path in WORKFLOWS} == {"test", "publish", "weekly"}
     assert complaints("github-workflows", *WORKFLOWS) == ""
+
+
+def steps(workflow: str, job: str) -> list[dict[str, Any]]:
+    text = (pages.ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text()
+    return yaml.safe_load(text)["jobs"][job]["steps"]
+
+
+def test_the_book_is_published_with_its_address() -> None:
+    done = steps("publish", "build")
+    build = next(i for i, step in enumerate(done) if step.get("run") == "make html")
+    source = "${{ steps.pages.outputs.base_url }}"
+    assert done[build]["env"]["AMNL_SITE"] == source
+    assert "configure-pages" in next(s["uses"] for s in done[:build] if s.get("id") == "pages")
+
+
+def test_links_to_other_sites_are_checked_weekly() -> None:
+    commands = [step.get("run", "") for step in steps("weekly", "newest")]
+    check = next(i for i, command in enumerate(commands) if "--builder linkcheck" in command)
+    assert "make book" in commands[:check]  # it stages what the check reads
+    assert " _build/src " in commands[check]
 
 
 def test_citation_follows_the_schema() -> None:
