@@ -7,12 +7,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+import nbformat
 import pages
 import pytest
 from conftest import Rendered, render
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 PAGES = list(pages.html_pages(pages.ROOT))
+NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]
+ADDRESS = "https://github.com/someone/a-fork"
+BUTTON = re.compile(r'<a href="([^"]*)"[^>]*\stitle="((?:Launch on|Download) [^"]*)"')
 TRACEBACK = re.compile(r"Traceback(?:</span>)? ?\(?(?:<[^>]*>)*most recent call last")
 
 
@@ -96,6 +101,60 @@ def test_page_is_whole(book: Rendered, page: str) -> None:
 
 def test_links_within_the_book_lead_somewhere(book: Rendered) -> None:
     assert broken_links(book.html.resolve()) == []
+
+
+def buttons(page: Path) -> dict[str, str]:
+    """Where a page's launch and download buttons lead, by their titles."""
+    return {title: href for href, title in BUTTON.findall(page.read_text())}
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_a_checkouts_page_can_be_downloaded_and_not_launched(book: Rendered, page: str) -> None:
+    found = buttons(book.html / page)
+    assert list(found) == ["Download source file"]
+    notebook = pages.executed_half(pages.ROOT, Path(page).stem)
+    served = (book.html / page).parent / found["Download source file"]
+    assert served.read_bytes() == notebook.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """A page under the book's own settings, rendered as a fork's workflow does."""
+    root = tmp_path_factory.mktemp("published")
+    (root / "notebooks").mkdir()
+    for folder in ("_ext", "_static"):
+        shutil.copytree(pages.ROOT / "book" / folder, root / "book" / folder)
+    for file in ("_config.yml", "book/references.bib"):
+        shutil.copy2(pages.ROOT / file, root / file)
+    (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/01-page\n")
+    cells = [new_markdown_cell("# A page"), new_code_cell('REPOSITORY = ""')]
+    python = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    nbformat.write(new_notebook(cells=cells, metadata=python), root / "notebooks/01-page.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMNL_REPOSITORY", ADDRESS)
+        pages.stage(root, root / "src")
+    return render(root / "src", root)
+
+
+def test_a_published_page_opens_in_its_own_repository(published: Rendered) -> None:
+    assert published.status == 0, published.log
+    page = published.html / "notebooks" / "01-page.html"
+    found = buttons(page)
+    assert found["Launch on Colab"] == (
+        "https://colab.research.google.com/github/someone/a-fork/blob/published/"
+        "notebooks/01-page.ipynb"
+    )
+    assert found["Launch on Binder"] == (
+        "https://mybinder.org/v2/gh/someone/a-fork/published"
+        "?urlpath=lab/tree/notebooks/01-page.ipynb"
+    )
+    assert Assets(page.read_text()).external == []
+
+
+def test_a_published_page_downloads_with_its_address(published: Rendered) -> None:
+    page = published.html / "notebooks" / "01-page.html"
+    served = nbformat.read(page.parent / buttons(page)["Download source file"], as_version=4)
+    assert served.cells[1].source == f'REPOSITORY = "{ADDRESS}"'
 
 
 SMALL_CONFIG = "title: t\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"

@@ -1,13 +1,20 @@
 """Stored notebooks are the record of one clean run, and of no machine in particular."""
 
+import ast
 import re
 from pathlib import Path
 
 import nbformat
 import pages
+import papermill
 import pytest
+import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from amnl import simulate
+from amnl.sweep import fixed
+from amnl.train import TrainConfig, train
 
 # Folders of somebody's machine; a Colab or GitHub path says as little to a reader.
 MACHINE_PATH = re.compile(
@@ -33,8 +40,25 @@ def printed(notebook: NotebookNode) -> str:
     return "\n".join(parts)
 
 
+def code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def first_code(notebook: NotebookNode) -> str:
-    return next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return str(code(notebook)[0].source)
+
+
+def names_read(source: str) -> set[str]:
+    """The variables that a cell reads."""
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Load)}
+
+
+def all_code(name: str) -> str:
+    return "\n".join(cell.source for cell in code(load(name)))
+
+
+TRAINING = [name for name in NAMES if "Trainer(" in all_code(name)]
 
 
 def stderr(notebook: NotebookNode) -> str:
@@ -62,6 +86,43 @@ def test_pages_open_with_the_same_cell() -> None:
         "# In Colab this installs the book's package; after `make book` there is nothing to do."
     }
     assert len({first_code(load(name)) for name in NAMES}) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_its_data_and_its_device(name: str) -> None:
+    source, text = all_code(name), printed(load(name))
+    if "cmapss.find(" in source or "cmapss.load(" in source:
+        kinds = r"NASA C-MAPSS, 12 files, checksum \w{12}|emulated fleet, seed \d+"
+        assert re.search(f"^data: ({kinds})$", text, re.MULTILINE)
+    if name in TRAINING or "torch.optim" in source:
+        assert re.search("^device: cpu", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training_pages_take_parameters_and_use_them(name: str) -> None:
+    cells = code(load(name))
+    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    assert cells.index(tagged[0]) == 1 and len(tagged) == 1
+    assigned = [node.targets[0].id for node in ast.parse(tagged[0].source).body]
+    assert assigned == ["SUBSET", "PRESET", "LAM", "SEED", "DATA"]
+    assert set(assigned) <= set().union(*(names_read(cell.source) for cell in cells[2:]))
+
+
+def test_papermill_trains_what_it_is_told(tmp_path: Path, own_cache: None) -> None:
+    folder = simulate.write_fleet(tmp_path / "fleet", "FD003", 7, engines=10, test_engines=40)
+    told = {"SUBSET": "FD003", "LAM": 0.3, "SEED": 1, "DATA": str(folder)}
+    page, copy = pages.executed_half(pages.ROOT, "05-train-cmapss"), tmp_path / "copy.ipynb"
+    text = printed(papermill.execute_notebook(page, copy, told, cwd=tmp_path, progress_bar=False))
+    assert "data: emulated fleet, seed 7" in text
+    assert "val     2 engines" in text
+    assert text.count("not checked: the published number belongs to other parameters") == 2
+
+    torch.set_num_threads(1)  # as the page does
+    metrics = train(
+        TrainConfig("FD003", "compact", seed=1, combiner_settings=fixed(0.3)), folder
+    ).metrics
+    score = f"test RMSE, epoch {metrics['best_epoch']} by validation: {metrics['test_rmse']:5.2f}"
+    assert score in text
 
 
 def run_record(*counts: int | None) -> NotebookNode:

@@ -9,6 +9,8 @@ import pages
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+ADDRESS = "https://github.com/someone/a-fork"
+
 SOURCE = """\
 ---
 kernelspec:
@@ -105,3 +107,32 @@ def test_sync_pairs_formats_and_runs(tmp_path: Path) -> None:
 def test_sync_names_a_page_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="02-nowhere"):
         pages.sync(tmp_path, ["02-nowhere"])
+
+
+def test_every_page_takes_the_address_in_its_first_cell(tmp_path: Path) -> None:
+    shutil.copytree(pages.ROOT / "notebooks", tmp_path / "notebooks")
+    pages.fill_notebooks(tmp_path, ADDRESS)
+    for name in pages.page_names(tmp_path):
+        ours, filled = (
+            nbformat.read(pages.executed_half(root, name), as_version=4)
+            for root in (pages.ROOT, tmp_path)
+        )
+        first = next(cell for cell in ours.cells if cell.cell_type == "code")
+        first.source = first.source.replace('REPOSITORY = ""', f'REPOSITORY = "{ADDRESS}"')
+        assert ADDRESS in first.source
+        assert filled == ours
+
+
+def test_a_page_without_a_place_for_the_address_is_named(tmp_path: Path) -> None:
+    stage_page(tmp_path, "print('hello')")
+    with pytest.raises(SystemExit, match="01-page"):
+        pages.fill_notebooks(tmp_path, ADDRESS)
+
+
+@pytest.mark.parametrize("wrong", ["someone/a-fork", f"{ADDRESS}/", "https://gitlab.com/a/b"])
+def test_an_address_that_colab_cannot_open_is_refused(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("AMNL_REPOSITORY", wrong)
+    with pytest.raises(SystemExit, match=wrong):
+        pages.repository()

@@ -1,14 +1,20 @@
 """The wheel, installed outside the checkout, is the whole package."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import pages
 import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 BUILD_INPUTS = ("pyproject.toml", "README.md", "LICENSE")
 
@@ -20,7 +26,7 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -88,3 +94,63 @@ def test_installed_command_answers(site: Path, tmp_path: Path) -> None:
     for command in ("data", "train", "bench"):
         assert command in by_module
         assert command in by_script
+
+
+def load(name: str) -> NotebookNode:
+    return nbformat.read(pages.executed_half(pages.ROOT, name), as_version=4)
+
+
+def marked(name: str, *marks: pytest.MarkDecorator) -> object:
+    """A page's name, to be skipped with its reason where its data cannot be had."""
+    if load(name).metadata.get("amnl", {}).get("needs") == "nasa":
+        marks = (*marks, pytest.mark.nasa)
+    return pytest.param(name, marks=marks)
+
+
+def run_alone(name: str, site: Path, folder: Path) -> NotebookNode:
+    """Run a copy of a notebook, with nothing beside it, on the installed package."""
+    notebook = load(name)
+    notebook.cells.append(new_code_cell("import amnl\nprint('from', amnl.__file__)"))
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+    execute = ("-m", "nbconvert", "--to", "notebook", "--execute", "--inplace")
+    run(sys.executable, *execute, f"{name}.ipynb", cwd=folder, env={"PYTHONPATH": str(site)})
+    return nbformat.read(folder / f"{name}.ipynb", as_version=4)
+
+
+Runs = dict[str, tuple[Path, Future[NotebookNode]]]
+
+
+@pytest.fixture(scope="module")
+def runs(
+    site: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runs]:
+    """Every page that this session asks for and this machine can run, two at a time."""
+    asked = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        started: Runs = {}
+        for item in asked:
+            if not item.get_closest_marker("skip"):
+                name = item.callspec.params["name"]
+                folder = tmp_path_factory.mktemp(name)
+                started[name] = folder, pool.submit(run_alone, name, site, folder)
+        yield started
+
+
+def printed(notebook: NotebookNode) -> str:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+@pytest.mark.slow  # minutes, chapter 5 most of them: it runs the book once more
+@pytest.mark.parametrize("name", [marked(name) for name in pages.page_names(pages.ROOT)])
+def test_a_page_needs_the_wheel_and_nothing_beside_it(name: str, site: Path, runs: Runs) -> None:
+    folder, run = runs[name]
+    assert f"from {site}" in printed(run.result())
+    assert [path.name for path in folder.iterdir()] == [f"{name}.ipynb"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [marked("05-train-cmapss"), marked("10-scale-up")])
+def test_a_page_that_trains_picks_the_gpu(name: str, runs: Runs) -> None:
+    device = re.search("^device: (.*)$", printed(runs[name][1].result()), re.MULTILINE)
+    assert device and device[1] != "cpu"

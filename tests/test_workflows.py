@@ -1,5 +1,7 @@
 """Files that other people's machines read follow their public schemas (no network needed)."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 WORKFLOWS = sorted((pages.ROOT / ".github" / "workflows").glob("*.yml"))
+ADDRESS = "https://github.com/someone/a-fork"
 
 
 def complaints(schema: str, *files: Path) -> str:
@@ -28,9 +31,15 @@ def test_workflows_follow_the_schema() -> None:
     assert complaints("github-workflows", *WORKFLOWS) == ""
 
 
-def steps(workflow: str, job: str) -> list[dict[str, Any]]:
-    text = (pages.ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text()
-    return yaml.safe_load(text)["jobs"][job]["steps"]
+def workflow(name: str) -> dict[str, Any]:
+    text = (pages.ROOT / ".github" / "workflows" / f"{name}.yml").read_text()
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def steps(name: str, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = workflow(name)["jobs"][job]["steps"]
+    return found
 
 
 def test_the_book_is_published_with_its_address() -> None:
@@ -46,6 +55,48 @@ def test_links_to_other_sites_are_checked_weekly() -> None:
     check = next(i for i, command in enumerate(commands) if "--builder linkcheck" in command)
     assert "make book" in commands[:check]  # it stages what the check reads
     assert " _build/src " in commands[check]
+
+
+def test_a_published_book_names_the_repository_it_came_from() -> None:
+    address = "${{ github.server_url }}/${{ github.repository }}"
+    assert workflow("publish")["env"]["AMNL_REPOSITORY"] == address
+
+
+def test_one_job_may_write_and_the_pages_wait_for_it() -> None:
+    publish = workflow("publish")
+    jobs = publish["jobs"]
+    assert publish["permissions"] == {"contents": "read"}
+    writers = {name for name, job in jobs.items() if "contents" in job.get("permissions", {})}
+    assert writers == {"notebooks"}
+    assert writers < set(jobs["deploy"]["needs"])
+
+
+def git(*arguments: str | Path, cwd: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_branch_of_the_buttons_holds_notebooks_that_install_from_it(tmp_path: Path) -> None:
+    checkout, remote = tmp_path / "checkout", tmp_path / "remote"
+    for folder in ("tools", "notebooks"):
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(pages.ROOT / folder, checkout / folder, ignore=ignored)
+    git("init", "--quiet", "--bare", remote, cwd=tmp_path)
+    git("init", "--quiet", cwd=checkout)
+    git("remote", "add", "origin", remote, cwd=checkout)
+    git("add", ".", cwd=checkout)
+    author = ("-c", "user.name=Someone", "-c", "user.email=someone@example.org")
+    git(*author, "commit", "--quiet", "--message", "A page", cwd=checkout)
+    commands = [step.get("run", "") for step in steps("publish", "notebooks")]
+    push = next(command for command in commands if "git push" in command)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "AMNL_REPOSITORY": ADDRESS}
+    subprocess.run(["bash", "-e", "-c", push], cwd=checkout, env=environment, check=True)
+
+    branch = yaml.safe_load((pages.ROOT / "_config.yml").read_text())["repository"]["branch"]
+    for name in pages.page_names(pages.ROOT):
+        pushed = git("show", f"{branch}:notebooks/{name}.ipynb", cwd=remote)
+        assert pages.ADDRESS_LINE.format(ADDRESS) in pushed
 
 
 def test_citation_follows_the_schema() -> None:

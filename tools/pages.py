@@ -6,6 +6,7 @@ A page has two halves of one name: its source `book/NN-slug.md` (MyST) and its e
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+import yaml
 from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import (
     CellExecutionError,
@@ -26,6 +28,9 @@ from nbconvert.preprocessors import (
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE_SECONDS = 600  # no single cell may take longer
+
+# The line of a page's first cell that holds the repository's address, as a notebook's JSON has it.
+ADDRESS_LINE = r"REPOSITORY = \"{}\""
 
 # Notebook metadata that both halves must agree on; the rest is the kernel's business.
 SHARED_METADATA = ("amnl", "kernelspec")
@@ -169,6 +174,47 @@ def sync(root: Path, names: list[str]) -> None:
         print(f"{name}: synced and run in {time.perf_counter() - start:.1f} s")
 
 
+def repository() -> str:
+    """Address of the repository that the book is published from; empty where nothing is published.
+
+    Raises `SystemExit` for an `AMNL_REPOSITORY` that Colab could not open.
+    """
+    address = os.environ.get("AMNL_REPOSITORY", "")
+    if address and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
+        raise SystemExit(
+            f"AMNL_REPOSITORY is {address!r}; it must look like https://github.com/OWNER/REPO"
+        )
+    return address
+
+
+def fill_notebooks(root: Path, address: str) -> None:
+    """Write the address into every notebook's first cell, for a machine that lacks the package.
+
+    Raises `SystemExit` that names a notebook with no empty place for it.
+    """
+    for path in sorted(root.glob("notebooks/*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        if text.count(ADDRESS_LINE.format("")) != 1:
+            raise SystemExit(
+                f'{path.name}: its first cell has no line `REPOSITORY = ""` to fill in'
+            )
+        filled = text.replace(ADDRESS_LINE.format(""), ADDRESS_LINE.format(address))
+        path.write_text(filled, encoding="utf-8")
+
+
+def fill_staged(staged: Path, address: str) -> None:
+    """Make staged pages those of the repository at `address`, or of none: without launch buttons,
+    which would open nothing."""
+    path = staged / "_config.yml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if address:
+        config["repository"]["url"] = address
+        fill_notebooks(staged, address)
+    else:
+        config.pop("launch_buttons", None)
+    path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
 def stage(root: Path, target: Path) -> None:
     """Copy what Jupyter Book reads, and nothing else, to a fresh folder."""
     shutil.rmtree(target, ignore_errors=True)
@@ -182,6 +228,7 @@ def stage(root: Path, target: Path) -> None:
     # The MyST halves are sources, not pages: Sphinx would read every page twice.
     for half in target.glob("book/[0-9][0-9]-*.md"):
         half.unlink()
+    fill_staged(target, repository())
 
 
 def timed_execute(path: Path) -> float:
@@ -250,9 +297,15 @@ def main() -> int:
     commands.add_parser("sync", help="pair and run in place").add_argument("pages", nargs="*")
     commands.add_parser("run", help="run copies of all pages, then render them")
     commands.add_parser("html", help="render the stored outputs")
+    commands.add_parser("fill", help="write AMNL_REPOSITORY into notebooks/, in place")
     arguments = parser.parse_args()
     if arguments.command == "sync":
         sync(ROOT, arguments.pages)
+        return 0
+    if arguments.command == "fill":
+        if not (address := repository()):
+            raise SystemExit("set AMNL_REPOSITORY to the address to fill in")
+        fill_notebooks(ROOT, address)
         return 0
     return build(ROOT, run=arguments.command == "run")
 
