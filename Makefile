@@ -38,7 +38,7 @@ lint: $(VENV)/installed
 
 test: lint
 	$(BIN)/python -m pytest tests notebooks --nbval --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval.cfg
+	  --nbval-sanitize-with tests/nbval.cfg --junitxml=_build/reports/tests.xml
 
 clean:
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import checks
 import nbformat
 import pages
 import pytest
@@ -77,6 +78,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """The book with its stored outputs, rendered outside the checkout."""
     folder = tmp_path_factory.mktemp("book")
     pages.stage(pages.ROOT, folder / "src")
+    checks.fill(folder / "src")
     return render(folder / "src", folder)
 
 

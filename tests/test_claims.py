@@ -1,3 +1,5 @@
+"""The rules that turn rows into verdicts, on invented rows whose verdict is known."""
+
 import csv
 import dataclasses
 import itertools

@@ -1,3 +1,5 @@
+"""NASA's files and emulated ones: parsed, split, normalised, windowed, or refused by line."""
+
 import gzip
 import hashlib
 import json

@@ -1,3 +1,5 @@
+"""The convex combination and the NumPy sweep, against algebra."""
+
 import math
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""The contract that every combiner keeps, and those with fixed weights."""
+
 import io
 import math
 

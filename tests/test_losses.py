@@ -1,3 +1,5 @@
+"""Losses and metrics against closed forms and cases worked out by hand."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Chapter 2's model: closed forms against sampling, and the optimum against the sweep."""
+
 from dataclasses import replace
 from itertools import pairwise
 

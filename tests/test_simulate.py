@@ -1,3 +1,5 @@
+"""The emulator: fleets of the sizes and statistics of NASA's, and never mistaken for them."""
+
 import hashlib
 import json
 import re

@@ -1,3 +1,5 @@
+"""The protocol's tests and intervals against statsmodels, simulation and cases counted by hand."""
+
 import itertools
 import subprocess
 import sys

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import checks
 import jupytext
 import nbformat
 import yaml
@@ -240,24 +241,31 @@ def timed_execute(path: Path) -> float:
 def run_pages(staged: Path, reports: Path) -> None:
     """Run every staged notebook this machine can run, two at a time, and say what became of each.
 
-    Raises `SystemExit` with the failing pages' errors, each also written to `reports`.
+    What became of them is kept in `reports`. Raises `SystemExit` with the failing pages' errors,
+    each also written there.
     """
-    shutil.rmtree(reports, ignore_errors=True)
+    for old in reports.glob("*.txt"):
+        old.unlink()
+    became: dict[str, float | str] = {}
     failures = {}
     with ProcessPoolExecutor(max_workers=2) as pool:
         running = {}
         for path in sorted(staged.glob("notebooks/*.ipynb")):
             if reason := missing_data(nbformat.read(path, as_version=4)):
                 print(f"{path.stem}: kept its stored outputs, {reason}", flush=True)
+                became[path.stem] = "needs NASA's files"
             else:
                 running[pool.submit(timed_execute, path)] = path.stem
         for done in as_completed(running):
             name = running[done]
             if error := done.exception():
                 failures[name] = strip_ansi(str(error))
+                became[name] = "failed"
                 print(f"{name}: FAILED", flush=True)
             else:
-                print(f"{name}: ran in {done.result():.1f} s", flush=True)
+                became[name] = done.result()
+                print(f"{name}: ran in {became[name]:.1f} s", flush=True)
+    checks.write_pages_report(reports, became)
     for name, error_text in failures.items():
         reports.mkdir(parents=True, exist_ok=True)
         (reports / f"{name}.txt").write_text(error_text)
@@ -280,6 +288,7 @@ def build(root: Path, *, run: bool) -> int:
     stage(root, staged)
     if run:
         run_pages(staged, root / "_build" / "reports")
+    checks.fill(staged, root / "_build" / "reports")
     return subprocess.run(render_command(staged, root)).returncode
 
 

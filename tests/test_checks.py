@@ -1,0 +1,59 @@
+"""The page on checks shows what the reports say."""
+
+import json
+from pathlib import Path
+
+import checks
+import pages
+import pytest
+from conftest import Rendered
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+XML = """<testsuites><testsuite time="90.0" timestamp="2026-01-02T03:04:05">
+<testcase classname="tests.test_stats" name="a" time="1.5"/>
+<testcase classname="tests.test_stats" name="b" time="1.5"><skipped/></testcase>
+<testcase classname="tests.test_stats.TestX" name="c" time="0"><failure/></testcase>
+<testcase classname="notebooks.01-page.ipynb" name="Cell 0" time="7"/>
+</testsuite></testsuites>"""
+
+
+def test_tests_are_counted_by_file(tmp_path: Path) -> None:
+    (tmp_path / "tests.xml").write_text(XML)
+    lines = checks.tests_table(tmp_path, tmp_path).splitlines()
+    assert lines[2] == "| Every cell of every page, run and compared | 1 | 0 | 7 s |"
+    assert lines[3].endswith("counted by hand | 1 | 1 | 3 s |")
+    assert lines[4] == "| all | 2 | 1 | 1.5 min |"
+    assert lines[-1].startswith("From 2026-01-02") and lines[-1].endswith("1 failed.")
+
+
+def test_outputs_are_counted_by_how_they_are_checked() -> None:
+    out = [new_output("stream", text="1")]
+    ignored = new_code_cell("1", outputs=out, metadata={"tags": ["nbval-ignore-output"]})
+    cells = [new_code_cell("1", outputs=out), new_code_cell("2"), ignored]
+    found = checks.counts(new_notebook(cells=cells))
+    assert found == {"cells": 3, "compared": 1, "ignored": 1}
+
+
+def test_a_run_is_told_page_by_page(tmp_path: Path) -> None:
+    name, other, *_ = pages.page_names(pages.ROOT)
+    checks.write_pages_report(tmp_path, {name: 12.3, other: "needs NASA's files"})
+    text = checks.pages_table(pages.ROOT, tmp_path)
+    rows = {line.split("](../notebooks/")[-1]: line for line in text.splitlines()}
+    row = {n: next(line for key, line in rows.items() if key.startswith(n)) for n in (name, other)}
+    assert row[name].endswith("| 12 s |") and row[other].endswith("| needs NASA's files |")
+    assert json.loads((tmp_path / "pages.json").read_text())["date"] in text
+
+
+def test_without_reports_the_page_says_so(tmp_path: Path) -> None:
+    assert "No full run lies beside" in checks.pages_table(pages.ROOT, tmp_path)
+    assert "No full run of the tests" in checks.tests_table(pages.ROOT, tmp_path)
+
+
+@pytest.mark.parametrize("title", checks.TABLES)
+def test_every_table_has_its_place(book: Rendered, title: str) -> None:
+    source = (pages.ROOT / "book" / "checks.md").read_text()
+    assert f"% table of {title}\n" in source
+    page = (book.html / "book" / "checks.html").read_text()
+    assert "% table of" not in page and page.count("<table") == len(checks.TABLES) - (
+        "No full run of the tests" in page
+    )

@@ -1,0 +1,151 @@
+"""The figures of `book/checks.md`: what is compared on each page, and what the last runs said.
+
+`make test` leaves `_build/reports/tests.xml` and `make book` `_build/reports/pages.json`; a table
+whose report is not there says so.
+"""
+
+import json
+import platform
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import nbformat
+from nbformat import NotebookNode
+
+from amnl.results import load_rows
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "_build" / "reports"
+PLACE = re.compile(r"^% table of (\w+)$", re.MULTILINE)
+
+
+def write_pages_report(reports: Path, became: dict[str, float | str]) -> None:
+    """Keep what became of each page of a run: the seconds it took, or why it did not run."""
+    report = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "pages": became}
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "pages.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
+
+
+def machine() -> str:
+    return f"Python {platform.python_version()} on {platform.system()}"
+
+
+def fill(staged: Path, reports: Path = REPORTS) -> None:
+    """Put the tables in their places on the staged page."""
+    page = staged / "book" / "checks.md"
+    page.write_text(PLACE.sub(lambda m: TABLES[m[1]](staged, reports), page.read_text()))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]], numbers: int) -> str:
+    """A Markdown table whose last columns, so many of them, hold numbers."""
+    head = list(head)
+    rule = ["---"] * (len(head) - numbers) + ["--:"] * numbers
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows))
+
+
+# ------------------------------------------------------------------------------------- the pages
+
+
+def counts(notebook: NotebookNode) -> dict[str, int]:
+    """Of a page's code cells: all, those whose output is compared, those whose output is not."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    printing = [cell for cell in cells if cell.outputs]
+    ignored = [c for c in printing if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    return {
+        "cells": len(cells),
+        "compared": len(printing) - len(ignored),
+        "ignored": len(ignored),
+    }
+
+
+def title(notebook: NotebookNode) -> str:
+    return str(notebook.cells[0].source.partition("\n")[0].removeprefix("# "))
+
+
+def pages_table(staged: Path, reports: Path) -> str:
+    report = reports / "pages.json"
+    last: dict[str, Any] = json.loads(report.read_text()) if report.is_file() else {"pages": {}}
+    rows = []
+    total: Counter[str] = Counter()
+    for path in sorted(staged.glob("notebooks/*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        found, became = counts(notebook), last["pages"].get(path.stem, "–")
+        total.update(found)
+        shown = f"{became:.0f} s" if isinstance(became, float) else became
+        rows.append([f"[{title(notebook)}](../notebooks/{path.name})", *found.values(), shown])
+    rows.append(["all", *total.values(), ""])
+    head = ["page", "code cells", "output compared", "output not compared", "last run"]
+    said = (
+        f"The last column is from {last['date']}, {last['machine']}, two pages at a time."
+        if "date" in last
+        else "No full run lies beside this copy, so the last column is empty."
+    )
+    return f"{table(head, rows, 4)}\n\n{said}"
+
+
+# ------------------------------------------------------------------------------------- the tests
+
+
+def about(module: Path) -> str:
+    """The first line of a test file's docstring, which says what the file is for."""
+    return module.read_text(encoding="utf-8").partition('"""')[2].partition("\n")[0].strip(' ."')
+
+
+def how_it_ended(case: ElementTree.Element) -> str:
+    kinds = {child.tag for child in case}
+    if kinds & {"failure", "error"}:
+        return "failed"
+    return "skipped" if "skipped" in kinds else "passed"
+
+
+def tests_table(staged: Path, reports: Path) -> str:
+    report = reports / "tests.xml"
+    if not report.is_file():
+        return "No full run of the tests lies beside this copy. `make test` makes one."
+    (suite,) = ElementTree.parse(report).iter("testsuite")
+    ended: dict[str, Counter[str]] = {end: Counter() for end in ("passed", "skipped", "failed")}
+    seconds: Counter[str] = Counter()
+    for case in suite.iter("testcase"):
+        place = (case.get("classname") or "").split(".")
+        name = place[1] if place[0] == "tests" else "notebooks"
+        seconds[name] += float(case.get("time") or 0)
+        ended[how_it_ended(case)][name] += 1
+    passed, skipped = ended["passed"], ended["skipped"]
+    rows = []
+    for name in sorted(seconds):
+        module = ROOT / "tests" / f"{name}.py"
+        text = about(module) if module.is_file() else "Every cell of every page, run and compared"
+        rows.append([text, passed[name], skipped[name], f"{seconds[name]:.0f} s"])
+    whole = float(suite.get("time") or 0) / 60
+    rows.append(["all", passed.total(), skipped.total(), f"{whole:.1f} min"])
+    date = (suite.get("timestamp") or "").partition("T")[0]
+    said = f"From {date}, {machine()}. {ended['failed'].total()} failed."
+    head = ["what is tested", "passed", "skipped, with a reason", "time"]
+    return f"{table(head, rows, 3)}\n\n{said}"
+
+
+# ------------------------------------------------------------------------------- the stored rows
+
+
+def rows_table(staged: Path, reports: Path) -> str:
+    rows = []
+    for path in sorted((ROOT / "amnl" / "results").glob("*.csv")):
+        stored = load_rows(path.stem)
+        if "commit" not in stored:
+            continue  # copied from the source: no run of ours
+        commits = stored["commit"].str.rstrip("+").nunique()
+        hardware = ", ".join(sorted(stored["hardware"].unique())) if "hardware" in stored else ""
+        rows.append([f"`{path.stem}`", hardware, len(stored), commits])
+    return table(["table", "trained or timed on", "rows", "commits"], rows, 2)
+
+
+TABLES: dict[str, Callable[[Path, Path], str]] = {
+    "pages": pages_table,
+    "tests": tests_table,
+    "rows": rows_table,
+}
