@@ -50,6 +50,14 @@ def test_the_book_is_published_with_its_address() -> None:
     assert "configure-pages" in next(s["uses"] for s in done[:build] if s.get("id") == "pages")
 
 
+def test_what_is_published_was_tested_and_its_reports_are_kept() -> None:
+    done = steps("publish", "build")
+    commands = [step.get("run") for step in done]
+    assert [c for c in commands if c] == ["make test", "make book", "make html"]
+    kept = next(step for step in done if "upload-artifact@" in step.get("uses", ""))
+    assert kept["if"] == "always()" and "_build/reports" in kept["with"]["path"]
+
+
 def test_links_to_other_sites_are_checked_weekly() -> None:
     commands = [step.get("run", "") for step in steps("weekly", "newest")]
     check = next(i for i, command in enumerate(commands) if "--builder linkcheck" in command)
