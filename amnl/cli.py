@@ -450,7 +450,7 @@ def report(
                       f"{len(failed)} failed")  # fmt: skip
         shown = ["subset", "preset", "combiner", "rul_unit", "lam", "sample_weighted"]
         for name in ("subset", "preset", "combiner", "unit", "λ", "weighted", "seeds", "test RMSE"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", overflow="fold")
         if len(rows):
             hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
             keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
@@ -458,7 +458,12 @@ def report(
                 score = f"{group['test_rmse'].mean():.2f}"
                 if len(group) > 1:
                     score += f" ± {group['test_rmse'].std():.2f}"
-                cells = [str(k) for k in key[: len(shown)]]
+                of = dict(zip(keys, key, strict=True))
+                # λ tells two fixed weights apart, settings two rules of one name.
+                if of["lam"] != of["lam"]:
+                    settings = json.loads(of["combiner_settings"])
+                    of["combiner"] += "".join(f" {k}={v}" for k, v in settings.items())
+                cells = [str(of[name]) for name in shown]
                 table.add_row(*cells, str(len(group)), score)
         record = {"rows": len(rows), "missing": missing, "failed": failed}
         record |= {"csv": str(csv or ""), "history": str(history or "")}

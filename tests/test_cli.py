@@ -234,6 +234,15 @@ def test_a_report_averages_like_with_like(tmp_path: Path) -> None:
         assert mean in done.stdout, done.stdout
 
 
+def test_a_report_tells_apart_two_rules_of_one_name(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for cell in grid(("FD001",), [0], [("uncertainty", {}), ("uncertainty", {"speed": 25.0})]):
+        store.put(finished(cell, 10.0))
+    done = amnl("report", store.folder)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("speed=25.0") == 1
+
+
 def test_a_report_of_histories_has_a_row_an_epoch(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     for cell in grid(("FD001",), range(4), [("dwa", {}), ("fixed", {})]):
