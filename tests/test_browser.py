@@ -13,11 +13,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pages
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Rendered, find_browser
+from PIL import Image
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -233,7 +235,8 @@ def test_search_finds_a_word(browser: Browser, site: str) -> None:
 )
 def test_each_fault_is_seen(browser: Browser, tmp_path: Path, body: str, complaint: str) -> None:
     (tmp_path / "page.html").write_text(f"<!doctype html><body>{body}</body>")
-    (tmp_path / "heavy.png").write_bytes(bytes(2_100_000))
+    noise = np.random.default_rng(0).integers(256, size=(850, 850, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "heavy.png")  # 2.2 MB
     with served(tmp_path) as address, visit(browser, f"{address}/page.html") as seen:
         found = faults_on(seen) + barriers_on(seen.page)
     assert any(fault.startswith(complaint) for fault in found), found

@@ -218,7 +218,7 @@ def test_a_published_page_can_be_passed_on(
     size = ("og:image:width", "og:image:height")
     with Image.open(book.html / picture) as image:
         assert image.size == tuple(int(said[key]) for key in size)
-    listed = ElementTree.parse(built.html / "sitemap.xml").iter("{*}loc")
+    listed = ElementTree.parse(built.html / "sitemap.xml").iterfind(".//{*}loc")
     assert [place.text for place in listed] == ["https://example.org/book/index.html"]
 
 

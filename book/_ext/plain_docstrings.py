@@ -16,6 +16,11 @@ from sphinx.util.typing import stringify_annotation
 CODE_OR_EMPHASIS = re.compile(r"`([^`]+)`|\*(\w(?:[^*]*\w)?)\*")
 NAMED = re.compile(r"(\S+(?:, \S+)*) {2,}(\S.*)")
 NDARRAY = re.compile(r"~numpy\.ndarray\[.+?, ~numpy\.dtype\[(.+?)\]\]")
+SIGNATURE_LIST = re.compile(
+    r'(?<=<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>\s*(?=<span class="sig-paren">)',
+    re.DOTALL,
+)
+LIST_ENTRY = re.compile(r"<dd>(.*?)</dd>\s*", re.DOTALL)
 BULLET = re.compile(r"- (.*)")
 # What Python itself says about a named tuple, and nobody needs to read.
 GENERATED = ("Alias for field number", "Create new instance of")
@@ -107,6 +112,15 @@ def process_signature(*event: Any) -> tuple[str | None, str | None]:
     return signature and as_written(signature), returns and as_written(returns)
 
 
+def plain_signatures(*event: Any) -> None:
+    """A long signature's lines are lines: Sphinx makes them a list whose entries have no terms."""
+    context: dict[str, Any] = event[3]
+    body = str(context.get("body", ""))
+    context["body"] = SIGNATURE_LIST.sub(
+        lambda match: LIST_ENTRY.sub(r'<span class="sig-line">\1</span>', match[1]), body
+    )
+
+
 class PropertyAsWritten(PropertyDocumenter):
     """A property's type is no signature, but a line of its entry."""
 
@@ -120,4 +134,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", process_docstring)
     app.connect("autodoc-process-signature", process_signature)
     app.connect("autodoc-skip-member", skip_generated)
+    app.connect("html-page-context", plain_signatures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
