@@ -5,7 +5,7 @@ pandas or matplotlib when you first touch them.
 """
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 from amnl.combine import combine_losses, simulate_sweep
 
@@ -18,9 +18,13 @@ _SUBMODULES = (
     "cmapss",
     "combine",
     "combiners",
+    "decide",
+    "five_point",
+    "kept",
     "losses",
     "model",
     "plots",
+    "problem",
     "results",
     "shared_regression",
     "simulate",
@@ -28,7 +32,14 @@ _SUBMODULES = (
     "sweep",
     "train",
 )
-__all__ = ["__version__", "check", "combine_losses", "simulate_sweep", *_SUBMODULES]
+__all__ = [
+    "__version__",
+    "check",
+    "combine_losses",
+    "five_point_sweep",
+    "simulate_sweep",
+    *_SUBMODULES,
+]
 
 
 def check(value: float, expected: float, rtol: float) -> str:
@@ -45,7 +56,9 @@ def check(value: float, expected: float, rtol: float) -> str:
     return f"agrees with the published {expected:.4g} within {rtol:.2g} relative"
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name == "five_point_sweep":
+        return importlib.import_module("amnl.five_point").five_point_sweep
     if name in _SUBMODULES:
         return importlib.import_module(f"amnl.{name}")
     raise AttributeError(f"module 'amnl' has no attribute {name!r}")

@@ -1,16 +1,21 @@
-"""The command line: `amnl data`, `amnl train`, `amnl sweep`, `amnl report`, `amnl bench`.
+"""The command line: `amnl data`, `train`, `sweep`, `report`, `init` and `bench`.
 
 Progress and errors go to standard error, results to standard output; `--json` prints one JSON
 object there and nothing else. A failed command says why in one message and exits with 1.
 """
 
 import dataclasses
+import importlib.util
+import inspect
 import json
 import os
+import sys
 import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -268,6 +273,17 @@ Family = Annotated[
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 
 
+Module = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own two-task problem, a Python file as `amnl init` writes it, instead of "
+        "C-MAPSS: five λ, five seeds, and a verdict."
+    ),
+]
+
+# What the grid has and --module has not.
+_GRID_ALONE = {"subsets", "preset", "rul_units", "combiner", "setting", "unweighted", "stride"}
+_GRID_ALONE |= {"family", "together", "data_dir", "dry_run"}
 _GRID = {"subsets", "lams", "seeds", "rul_units", "combiner", "setting", "unweighted"}
 _GRID |= {"epochs", "batch_size", "lr", "stride"}
 
@@ -313,12 +329,42 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many cells, how long, how much memory.")
     ] = False,
+    module: Module = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="With --module: the smallest difference of its metric worth paying for."),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="With --module: folder for result.json, runs.csv, figure.png."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a grid of cells into a store; run it again to go on where it stopped."""
+    """Train a grid of cells into a store, or sweep λ on a problem of your own (--module).
+
+    Run it again to go on where it stopped.
+    """
     from amnl import sweep as sweeps
 
+    if module:
+        with _plain_errors():
+            for name in sorted(_GRID_ALONE):
+                if _is_given(context, name):
+                    raise ValueError(f"{_flag(name)} is not for --module; leave it out")
+            chosen: dict[str, Any] = {"margin": margin} if margin is not None else {}
+            chosen |= {"lams": _floats("--lams", lams)} if _is_given(context, "lams") else {}
+            if _is_given(context, "seeds"):
+                if not seeds.isdecimal():
+                    raise ValueError(f"--seeds {seeds!r}: with --module, write a number of seeds")
+                chosen["seeds"] = int(seeds)
+            for name, value in {"epochs": epochs, "batch_size": batch_size, "lr": lr}.items():
+                chosen |= {name: value} if _is_given(context, name) else {}
+            _sweep_module(module, chosen, store, scheduler, workers, out_dir, as_json)
+        return
     with _plain_errors():
+        for name in ("margin", "out_dir"):
+            if _is_given(context, name):
+                raise ValueError("--margin and --out go with --module")
         given = [name for name in sorted(_GRID) if _is_given(context, name)]
         if family:
             if given:
@@ -369,6 +415,105 @@ def sweep(
         _emit_sweep(as_json, progress, place)
         if progress.failed:
             raise typer.Exit(1)
+
+
+def _sweep_module(
+    path: Path,
+    chosen: dict[str, Any],
+    store: Path,
+    scheduler: str | None,
+    workers: int | None,
+    out_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Sweep the problem in a file; options win over what the file sets."""
+    from amnl.five_point import five_point_sweep
+    from amnl.sweep import connect
+
+    with ExitStack() as stack:
+        module = _load_module(path)
+        known = inspect.signature(five_point_sweep).parameters
+        settings = {name: value for name, value in vars(module).items() if name in known}
+        settings |= chosen
+        wanted = [n for n, p in known.items() if p.default is p.empty and n not in settings]
+        if wanted:
+            raise ValueError(
+                f"{path} has no {wanted[0]}; a problem needs build, losses, metric, train, val and "
+                "margin (or --margin). `amnl init` writes one that runs"
+            )
+        if workers is not None and workers < 1:
+            raise ValueError(f"--workers {workers}: at least one is wanted")
+        if scheduler or (workers or 1) > 1:
+            settings["client"] = stack.enter_context(connect(scheduler, workers or 1))
+            import cloudpickle
+
+            cloudpickle.register_pickle_by_value(module)  # workers have no such module
+        settings |= {"store": store / path.stem, "tell": _say}
+        with _own_errors(path):
+            result = five_point_sweep(**settings)
+        if out_dir:
+            result.save(out_dir)
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+    else:
+        out.print(_escape(str(result)), soft_wrap=True)
+
+
+def _say(line: str) -> None:
+    err.print(_escape(line), soft_wrap=True)
+
+
+def _load_module(path: Path) -> ModuleType:
+    """Run a Python file as a module, under a name that hides no other."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; `amnl init {path}` writes a template there")
+    spec = importlib.util.spec_from_file_location(f"_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is no Python file; its name should end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    sys.path.insert(0, str(path.resolve().parent))  # for what it imports from beside itself
+    with _own_errors(path):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _own_errors(path: Path) -> Iterator[None]:
+    """An exception from the reader's own file becomes a message that names its line."""
+    from amnl.problem import ProblemError
+
+    try:
+        yield
+    except ProblemError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [f for f in frames if Path(f.filename).resolve() == path.resolve()]
+        if isinstance(error, SyntaxError):
+            raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+        if not own:
+            raise
+        where = f"{path}, line {own[-1].lineno}, in {own[-1].name}"
+        raise ValueError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write, such as my_problem.py.")],
+) -> None:
+    """Write a two-task problem that runs as it is, for `amnl sweep --module`."""
+    from importlib.resources import files
+
+    with _plain_errors():
+        _check_target(path)
+        text = files("amnl").joinpath("my_problem.py").read_text(encoding="utf-8")
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text.replace("my_problem.py", path.name))
+        except FileExistsError:
+            raise ValueError(f"{path} is there already; name another file") from None
+    out.print(f"wrote {_escape(str(path))}. Next: amnl sweep --module {_escape(str(path))}")
 
 
 def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:

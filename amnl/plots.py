@@ -743,6 +743,59 @@ def one_curve(points: Any, cells: Any) -> Figure:
     return fig
 
 
+def five_point(
+    lams: npt.NDArray[Any],
+    differences: npt.NDArray[Any],
+    half: npt.NDArray[Any],
+    reference: float,
+    margin: float,
+    better: str,
+) -> Figure:
+    """A reader's own sweep: metric minus metric at the reference, a grey line a seed.
+
+    differences  (weights, seeds); half  (weights,) half widths of 95 % intervals of the means, 0
+    for none; the band is ±margin; `better` is "above" or "below"
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 3.6))
+    ax.axhspan(-margin, margin, color=PALETTE["FD003"], alpha=0.15, linewidth=0, label="margin")
+    ax.axhline(0, color=MUTED, linewidth=1)
+    ax.plot(lams, differences, color=MUTED, linewidth=0.8, alpha=0.6)
+    ax.errorbar(
+        lams, differences.mean(axis=1), yerr=half, fmt="o-", color=RUL_COLOUR, capsize=3,
+        label="mean, 95 % interval",
+    )  # fmt: skip
+    ax.set(xlabel="λ, the weight of the primary loss", xticks=lams)
+    ax.set(ylabel=f"metric − metric at {reference:g}\n({better} 0: better)")
+    ax.legend(fontsize=10)
+    return fig
+
+
+def verdict_rates(rates: Any) -> Figure:
+    """Shares of right, undecided and wrong verdicts by number of seeds, a panel a planted problem.
+
+    rates  table with columns planted, seeds, right, undecided, wrong; shares in [0, 1]
+    """
+    problems = list(dict.fromkeys(rates["planted"]))
+    fig, axes = plt.subplots(2, -(-(len(problems) + 1) // 2), figsize=(6.9, 4.6), sharey=True)
+    shades = {"right": PALETTE["FD003"], "undecided": "#D0D0D0", "wrong": PALETTE["FD002"]}
+    for ax, problem in zip(axes.flat, problems, strict=False):
+        part = rates[rates["planted"] == problem]
+        at, bottom = np.arange(len(part)), np.zeros(len(part))
+        for verdict, colour in shades.items():
+            share = 100 * part[verdict].to_numpy()
+            ax.bar(at, share, bottom=bottom, color=colour, width=0.85, label=verdict)
+            bottom += share
+        ax.set(title=problem, xlabel="seeds")
+        ax.set_xticks(at, part["seeds"])
+        ax.grid(False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("% of problems")
+    for ax in axes.flat[len(problems) :]:
+        ax.axis("off")
+    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center")
+    return fig
+
+
 def _power(exponent: float) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
     def power(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
         with np.errstate(divide="ignore"):  # an axis is first laid out from 0 to 1

@@ -358,7 +358,7 @@ def run(
         finally:
             store.close()
         return progress
-    with _client(scheduler, workers or _cores()) as client:
+    with connect(scheduler, workers or _cores()) as client:
         try:
             _drive(client, groups, waiting, store, source, folder, progress, on_change)
         except (OSError, TimeoutError, CancelledError) as error:
@@ -539,7 +539,7 @@ def _train_cells(
     GPU. One result a cell, or why it stopped."""
     with _one_at_a_time:
         torch.set_num_threads(1)
-        _keep_freed_memory()
+        keep_freed_memory()
         found = cmapss.find(data_dir)
         if str(found) != source:
             raise DataError(
@@ -586,7 +586,7 @@ def _together(
     ]
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Dask tells its workers' malloc to give freed memory back at once. Training asks for the same
     megabytes again at every step, and the page faults double its time."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
@@ -596,7 +596,11 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _client(scheduler: str | None, workers: int) -> Iterator["Client"]:
+def connect(scheduler: str | None, workers: int) -> Iterator["Client"]:
+    """A client of a running Dask scheduler, or of a local cluster that ends with it.
+
+    Raises `RuntimeError` without Dask, and for a scheduler that does not answer or has no worker.
+    """
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:

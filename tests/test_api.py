@@ -18,9 +18,9 @@ from docutils.core import publish_doctree
 import amnl
 from amnl import claims, cmapss, combiners, simulate, train
 
-# The command line explains itself: `amnl --help`.
+# The command line explains itself: `amnl --help`. The template is to be read whole: `amnl init`.
 SHOWN = ["amnl", *sorted(f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__))]
-SHOWN.remove("amnl.cli")
+SHOWN = [name for name in SHOWN if name not in ("amnl.cli", "amnl.my_problem")]
 
 MEMBERS = (FunctionType, property, cached_property, classmethod, staticmethod)
 

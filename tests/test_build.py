@@ -99,6 +99,14 @@ def test_page_is_whole(book: Rendered, page: str) -> None:
     assert assets.external == []
 
 
+@pytest.mark.parametrize("page", [p for p in NOTEBOOKS if "/00-" not in p])
+def test_a_chapter_has_the_number_of_its_file(book: Rendered, page: str) -> None:
+    number = re.search(
+        r'<h1><span class="section-number">(\d+)\. ?</span>', (book.html / page).read_text()
+    )
+    assert number and int(number[1]) == int(Path(page).stem[:2])
+
+
 def test_links_within_the_book_lead_somewhere(book: Rendered) -> None:
     assert broken_links(book.html.resolve()) == []
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from amnl.five_point import FivePoint
     from amnl.train import RunResult
 
 
@@ -19,6 +20,18 @@ def load_run(name: str) -> "RunResult":
 
     with as_file(_stored(name, "run-", ".json")) as path:
         return RunResult.load(path)
+
+
+def load_five_point(name: str) -> "FivePoint":
+    """One stored five-point sweep by its file name without `.json`, such as
+    `five_point-fd003-cycles2`.
+
+    Raises `FileNotFoundError` that lists the stored sweeps.
+    """
+    from amnl.five_point import FivePoint
+
+    with as_file(_stored(name, "five_point-", ".json")) as path:
+        return FivePoint.load(path)
 
 
 def load_rows(name: str) -> "pd.DataFrame":

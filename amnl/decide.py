@@ -1,0 +1,220 @@
+"""The decision rule of the five-point sweep: from a few paired scores a weight, or "flat".
+
+Scores are paired by seed, so each weight is compared with the reference by its differences. Three
+tests for each, all of Student's t over the seeds:
+
+- *different*: two-sided, Holm's correction over the weights (Holm 1979);
+- *the same*: within ±margin, two one-sided tests (TOST);
+- *not better*: one-sided, the reference is at most `margin` away from it.
+
+Why t and not the protocol's exact sign-flip test? With five seeds that test cannot reject: its
+smallest two-sided p-value is 2/2⁵ = 0.0625. The price is an assumption, that differences between
+seeds are roughly normal. `tools/five_point_rates.py` measures what the rule does when they are not.
+Differences without any spread are judged by their sign alone, as the exact test does it: two equal
+accuracies do not prove a weight.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from amnl.stats import ALPHA, holm
+
+POWER = 0.8
+MOST_SEEDS = 1000  # beyond that, nobody trains them
+_NO_SPREAD = 1e-9  # of the largest difference: rounding, not luck
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One weight against the reference, over paired seeds.
+
+    finding       "same", "better", "worse", "not better" or "open"
+    mean, half    mean of metric(λ) − metric(reference), and half the width of its 95 % t-interval,
+                  in the metric's unit; the interval is not widened for several comparisons
+    p             of "no difference", Holm-corrected over the other weights
+    p_same        of "the difference is not within ±margin"
+    p_not_better  of "λ is better by the margin or more"
+    """
+
+    lam: float
+    finding: str
+    mean: float
+    half: float
+    p: float
+    p_same: float
+    p_not_better: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What paired scores say.
+
+    verdict      "flat": every weight is the same as the reference; "keep": none is better by the
+                 margin; "better": the recommended one beats the reference; else "undecided"
+    recommended  the weight to take; the reference, unless another one is better
+    reference    0.5, or of the weights tried the nearest to it
+    more_seeds   when undecided: how many more would tell; None for one seed, and for more than 1000
+    """
+
+    verdict: str
+    recommended: float
+    reference: float
+    margin: float
+    seeds: int
+    comparisons: tuple[Comparison, ...] = ()
+    more_seeds: int | None = None
+
+    def __str__(self) -> str:
+        kept, margin = f"{self.reference:g}", f"{self.margin:g}"
+        if self.verdict == "better":
+            c = next(c for c in self.comparisons if c.lam == self.recommended)
+            return (
+                f"λ = {c.lam:g} is better than {kept} by {abs(c.mean):.2g} ± {c.half:.2g} "
+                f"({self.seeds} seeds, 95 % interval, p = {c.p:.2g}): take {c.lam:g}"
+            )
+        if self.verdict == "flat":
+            return f"flat: all are within ±{margin} of {kept} ({self.seeds} seeds): keep {kept}"
+        if self.verdict == "keep":
+            worse = ", ".join(f"{c.lam:g}" for c in self.comparisons if c.finding == "worse")
+            also = f"; worse: {worse}" if worse else ""
+            return f"keep {kept}: no other weight is better by {margin} ({self.seeds} seeds){also}"
+        if self.seeds == 1:
+            return (
+                f"undecided: one seed cannot tell a weight from luck. Take five; till then {kept}"
+            )
+        more = self.more_seeds
+        need = f"about {more} more would tell" if more else f"not even {MOST_SEEDS} would tell"
+        return f"undecided after {self.seeds} seeds: {need}. Until then keep {kept}"
+
+
+def reference_of(lams: Sequence[float]) -> float:
+    """What the others are compared with: 0.5, else the nearest to it, the smaller on ties."""
+    return min(sorted(lams), key=lambda lam: round(abs(lam - 0.5), 12))
+
+
+def decide(
+    scores: Mapping[float, Sequence[float]], margin: float, higher_is_better: bool = False
+) -> Decision:
+    """The rule. `scores` maps each λ to its metric, one a seed, seeds in the same order throughout.
+
+    In this order: "flat" when every weight is the same as the reference; "keep" when none is better
+    by `margin` or more (neither needs a correction: each claim needs all of its tests); "better"
+    when some weight is, of those the one with the best mean; else "undecided". A gain that is shown
+    to be smaller than the margin thus moves nobody. The gain of a winner is an overestimate, as it
+    was picked for it.
+
+    Raises `ValueError` for scores that do not pair, are not finite, or are of fewer than two λ, and
+    for a `margin` that is not positive.
+    """
+    lams, table = _paired(scores, margin)
+    reference, n = reference_of(lams), table.shape[0]
+    if n == 1:
+        return Decision("undecided", reference, reference, margin, n)
+    others = [lam for lam in lams if lam != reference]
+    d = _differences(lams, table, reference)
+    loss = -d if higher_is_better else d  # positive: worse than the reference
+    above, below = _p_above(loss, 0.0), _p_above(-loss, 0.0)
+    p = holm(np.minimum(1.0, 2 * np.minimum(above, below)))
+    not_better = _p_above(loss, -margin)
+    same = np.maximum(not_better, _p_above(-loss, -margin))
+    mean, half = d.mean(axis=0), stdtrit(n - 1, 0.975) * d.std(axis=0, ddof=1) / math.sqrt(n)
+    finding = np.select(
+        [
+            same < ALPHA,
+            (p < ALPHA) & (loss.mean(axis=0) < 0),
+            (p < ALPHA) & (loss.mean(axis=0) > 0),
+            not_better < ALPHA,
+        ],
+        ["same", "better", "worse", "not better"],
+        "open",
+    )
+    numbers = np.column_stack([mean, half, p, same, not_better]).tolist()
+    comparisons = tuple(
+        Comparison(lam, str(word), *row)
+        for lam, row, word in zip(others, numbers, finding, strict=True)
+    )
+    found = Decision("undecided", reference, reference, margin, n, comparisons)
+    if (finding == "same").all():
+        return replace(found, verdict="flat")
+    if (not_better < ALPHA).all():
+        return replace(found, verdict="keep")
+    better = [k for k, word in enumerate(finding) if word == "better"]
+    if better:
+        best = min(better, key=lambda k: float(loss[:, k].mean()))
+        return replace(found, verdict="better", recommended=others[best])
+    return replace(found, more_seeds=more_seeds(loss, margin))
+
+
+def more_seeds(loss: Array, margin: float) -> int | None:
+    """About how many more seeds would end an "undecided"; None when that is more than 1000.
+
+    `loss`, shape (seeds, m): differences from the reference, positive is worse. Takes their means
+    and their pooled spread for the truth and asks at which number of seeds one weight is found
+    better, or all are found not better, with a probability of 80 % (noncentral t; Bonferroni over
+    the m weights for the first, and for the probability of all in the second). Two or three seeds
+    know their spread badly, so take it as an order of magnitude.
+    """
+    n, m = loss.shape
+    spread = float(np.sqrt(loss.var(axis=0, ddof=1).mean()))
+    if spread == 0:
+        return 1
+    counts = np.unique(np.geomspace(n + 1, MOST_SEEDS, 60).astype(int))
+    step = loss.mean(axis=0)[:, None] * np.sqrt(counts) / spread
+    room = step + margin * np.sqrt(counts) / spread
+    better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA / (2 * m)), counts - 1, -step)
+    not_better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA), counts - 1, room)
+    enough = (better >= POWER).any(axis=0) | (not_better >= 1 - (1 - POWER) / m).all(axis=0)
+    return int(counts[enough][0]) - n if enough.any() else None
+
+
+def luck(scores: Mapping[float, Sequence[float]]) -> float:
+    """By how much the best of these weights would beat their mean, were they all alike; NaN for one
+    seed. The noise is what remains of the scores without the means of seeds and of weights.
+    """
+    table = np.array(list(scores.values()), dtype=float).T
+    n, k = table.shape
+    if n < 2:
+        return math.nan
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    noise = math.sqrt(float((rest**2).sum()) / ((n - 1) * (k - 1)) / n)
+    z = np.linspace(-8, 8, 4001)
+    density = k * scipy.stats.norm.pdf(z) * scipy.stats.norm.cdf(z) ** (k - 1)
+    return noise * float(np.trapezoid(z * density, z))
+
+
+def _paired(scores: Mapping[float, Sequence[float]], margin: float) -> tuple[list[float], Array]:
+    """The weights, and their scores as (seeds, weights)."""
+    if not (math.isfinite(margin) and margin > 0):
+        raise ValueError(f"margin must be positive and finite, got {margin}")
+    lams = list(scores)
+    if len(lams) < 2:
+        raise ValueError(f"at least two λ are wanted, got {lams}")
+    n = len(scores[lams[0]])
+    for lam, values in scores.items():
+        if n < 1 or len(values) != n or not np.isfinite(values).all():
+            raise ValueError(f"λ = {lam}: {max(n, 1)} finite scores wanted, got {list(values)}")
+    return lams, np.array([scores[lam] for lam in lams], dtype=float).T
+
+
+def _differences(lams: Sequence[float], table: Array, reference: float) -> Array:
+    at = lams.index(reference)
+    return np.delete(table, at, axis=1) - table[:, [at]]
+
+
+def _p_above(d: Array, bound: float) -> Array:
+    """One-sided p-values, shape (m,), of "the mean of d[:, k] is not above `bound`"."""
+    n = len(d)
+    excess = d.mean(axis=0) - bound
+    spread = d.std(axis=0, ddof=1)
+    flat = np.ptp(d, axis=0) <= _NO_SPREAD * np.abs(d).max(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = stdtr(n - 1, -excess * math.sqrt(n) / spread)
+    return np.where(flat, np.where(excess > 0, 0.5**n, 1.0), p)
