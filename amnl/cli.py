@@ -5,6 +5,7 @@ object there and nothing else. A failed command says why in one message and exit
 """
 
 import dataclasses
+import difflib
 import importlib.util
 import inspect
 import json
@@ -51,7 +52,7 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         err.print(
-            "stopped; a sweep keeps its finished cells, --checkpoint a run's last whole epoch"
+            "stopped; a sweep keeps what it finished, `amnl train --checkpoint` a run's last epoch"
         )
         raise typer.Exit(130) from None
 
@@ -314,7 +315,8 @@ def sweep(
     ] = None,
     family: Family = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes of one thread. Default: one a core.")
+        int | None,
+        typer.Option(help="Processes of one thread. Default: one a core; with --module, one."),
     ] = None,
     together: Annotated[
         int | None,
@@ -448,6 +450,8 @@ def _sweep_module(
             import cloudpickle
 
             cloudpickle.register_pickle_by_value(module)  # workers have no such module
+        for name, meant in _nearly(vars(module), set(known)):
+            _say(f"note: {path} sets {name}, which no sweep knows. Is {meant} meant?")
         settings |= {"store": store / path.stem, "tell": _say}
         with _own_errors(path):
             result = five_point_sweep(**settings)
@@ -457,6 +461,15 @@ def _sweep_module(
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
         out.print(_escape(str(result)), soft_wrap=True)
+
+
+def _nearly(own: dict[str, Any], known: set[str]) -> Iterator[tuple[str, str]]:
+    """Plain values under names that look like a setting which is not set, and that setting."""
+    for name, value in own.items():
+        if name in known or not isinstance(value, bool | int | float | str | list | tuple):
+            continue
+        for meant in difflib.get_close_matches(name, known - own.keys(), n=1, cutoff=0.8):
+            yield name, meant
 
 
 def _say(line: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from amnl.cmapss import write_atomically
@@ -65,11 +66,13 @@ class FivePoint:
     """What a sweep found. Prints as text, shows as HTML in a notebook; `save` writes files.
 
     before, after  how hard the tasks pull: on a fresh model, and after training at the reference
+    untrained      the metric of a fresh model
     notes          what the tool's own checks have to say
     """
 
     before: Scale
     after: Scale
+    untrained: float
     decision: Decision
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
@@ -153,6 +156,7 @@ class FivePoint:
         paragraphs = (
             f"scale    before training, {self.before}",
             f"after    training at λ = {self.decision.reference:g}, {self.after}",
+            f"metric   {self._metric()}",
             f"verdict  {self._verdict()}",
         )
         notes = (*(f"note     {note}" for note in self.notes), f"limits   {LIMITS}")
@@ -163,6 +167,14 @@ class FivePoint:
         return "\n".join([*above, "", *_lines(self.table()), "", *below])
 
     __repr__ = __str__  # at a prompt, the finding and not the fields
+
+    def _metric(self) -> str:
+        s, seeds = self.settings, self.decision.seeds
+        return (
+            f"{'larger' if s['higher_is_better'] else 'smaller'} is better; {self.untrained:.4g} "
+            f"on a fresh model. {seeds} seed{'s' * (seeds > 1)}, {s['epochs']} epochs, batches of "
+            f"{s['batch_size']}, lr {s['lr']:g}"
+        )
 
     def _verdict(self) -> str:
         more = self.decision.more_seeds
@@ -177,6 +189,7 @@ class FivePoint:
         paragraphs = (
             html.escape(f"Before training, {self.before}."),
             html.escape(f"After training at λ = {self.decision.reference:g}, {self.after}."),
+            html.escape(f"Metric: {self._metric()}."),
             f"<strong>{html.escape(self._verdict())}</strong>",
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*self.notes, LIMITS))
@@ -216,6 +229,7 @@ class FivePoint:
         return cls(
             Scale(**stored["before"]),
             Scale(**stored["after"]),
+            stored["untrained"],
             Decision(**decision),
             tuple(Run(**{**one, "scale": Scale(**one["scale"])}) for one in stored["runs"]),
             tuple(stored["notes"]),
@@ -270,8 +284,8 @@ def five_point_sweep(
                 settings; of a Dataset by its attributes and 64 of its rows. Changes in installed
                 packages, and in files beyond those rows, go unnoticed: take another folder then
     client      a Dask client: each run becomes one task; without one, runs go one after another
-                here. Each run has one thread, so both give the same numbers. On other machines the
-                modules that your functions import must be installed
+                here. Each run has one thread and your default dtype, so both give the same numbers.
+                On other machines the modules that your functions import must be installed
     tell        called with lines of progress, such as `print`
 
     A seed fixes the initial weights, the batch order and whatever else draws from global random
@@ -296,11 +310,21 @@ def five_point_sweep(
     scores = _scores(runs)
     decision = decide(scores, margin, higher_is_better)
     at_reference = [one.scale for one in runs if one.lam == decision.reference]
-    notes = (*checked.notes, *_notes(decision, scores, checked.scale, higher_is_better))
+    notes = (
+        *checked.notes,
+        *_hardly_learned(scores, checked.untrained, higher_is_better),
+        *_notes(decision, scores, checked.scale, higher_is_better),
+    )
     settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     settings |= {"higher_is_better": higher_is_better}
     return FivePoint(
-        checked.scale, mean_scale(at_reference), decision, tuple(runs), notes, settings
+        checked.scale,
+        mean_scale(at_reference),
+        checked.untrained,
+        decision,
+        tuple(runs),
+        notes,
+        settings,
     )
 
 
@@ -358,6 +382,7 @@ def _run_pickled(whole: bytes, lam: float, seed: int) -> Run:
     """On a worker."""
     keep_freed_memory()
     problem, shared = pickle.loads(whole)
+    torch.set_default_dtype(problem.dtype)
     return run(problem, shared, lam, seed)
 
 
@@ -422,6 +447,22 @@ def _notes(
     if len(lams) > _MANY or closest < _CLOSE - 1e-9:
         notes.append(_finely_tuned(lams, closest, best, scores))
     return notes
+
+
+def _hardly_learned(
+    scores: Mapping[float, Sequence[float]], untrained: float, higher_is_better: bool
+) -> list[str]:
+    """Swapped losses and a metric read the wrong way round look like this."""
+    means = [float(np.mean(values)) for values in scores.values()]
+    best = max(means) if higher_is_better else min(means)
+    if (best > untrained) if higher_is_better else (best < untrained):
+        return []
+    way = "larger" if higher_is_better else "smaller"
+    return [
+        f"training did not improve the metric: {untrained:.4g} on a fresh model, at best "
+        f"{best:.4g} after it. Is {way} better (higher_is_better=), and is the primary loss the "
+        "first?"
+    ]
 
 
 def _finely_tuned(

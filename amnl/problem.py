@@ -10,9 +10,10 @@ import math
 import random
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Problem:
     epochs: int
     batch_size: int
     lr: float
+    dtype: torch.dtype = field(default_factory=torch.get_default_dtype)
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Checked:
-    """What trying a problem out has shown: its scale, names of shared parameters, and notes."""
+    """What trying a problem out has shown.
+
+    untrained  the metric of a fresh model, of seed 0
+    shared     names of the parameters that both losses reach
+    """
 
     scale: Scale
+    untrained: float
     shared: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -122,8 +129,9 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
     """Try a problem out before it trains.
 
     Raises `ProblemError` where `build` ignores the seed, or does not give the same model twice,
-    `losses` does not give two 0-D tensors with gradients, no parameter is shared, the combiner does
-    not combine, or the metric is no finite number.
+    `losses` does not give two 0-D tensors with gradients, or compares tensors of other shapes, no
+    parameter is shared, the combiner does not combine, or the metric is no finite number or not the
+    same number twice.
     """
     models = []
     for seed in (0, 0, 1):
@@ -149,10 +157,18 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
             notes.append(note)
         scale = _scale(problem, model, common)
         notes += _sample_weights(problem, model, batch, max(lams))
-        _score(problem.metric, model, problem.val, "before training")
+        untrained, again = (
+            _score(problem.metric, model, problem.val, "before training") for _ in range(2)
+        )
+        if untrained != again:
+            raise ProblemError(
+                f"the metric of one model is {untrained:.6g}, and then {again:.6g}: metric(model, "
+                "val) draws at random, or changes the model or val. Draw from a seed of your own, "
+                "and work on a copy"
+            )
     if same_start:
         notes.append("same_start: seeds differ in the order of batches and the like alone")
-    return Checked(scale, shared, tuple(notes))
+    return Checked(scale, untrained, shared, tuple(notes))
 
 
 def check_settings(
@@ -240,7 +256,16 @@ def _equal(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
 
 
 def _two_losses(problem: Problem, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
-    pair = problem.losses(model, batch)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Using a target size")
+            pair = problem.losses(model, batch)
+    except UserWarning as warning:
+        shapes = str(warning).partition(". This")[0]
+        raise ProblemError(
+            f"a loss compares tensors of different shapes: {shapes}. Every prediction would meet "
+            "every target; .squeeze(-1) or .flatten() one of them"
+        ) from warning
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         got = "one tensor" if isinstance(pair, Tensor) else type(pair).__name__
         got += f" of {len(pair)}" if isinstance(pair, tuple | list) else ""

@@ -221,6 +221,16 @@ def infinite(model: nn.Module, batch: Any) -> Any:
     return first / 0, second
 
 
+def of_columns(model: nn.Module, batch: Any) -> Any:
+    out = model(batch[0])
+    return mse_loss(out[:, :1], batch[1]), cross_entropy(out[:, 1:], batch[2])
+
+
+def wearing(model: nn.Module, val: Any) -> float:
+    val[0].mul_(0.97)
+    return metric(model, val)
+
+
 def seeded_build() -> nn.Module:
     torch.manual_seed(0)
     return build()
@@ -269,6 +279,9 @@ class Plain(nn.Module):
         ({"losses": lambda m, b: (losses(m, b)[0], 0.0)}, "auxiliary loss is float"),
         ({"losses": lambda m, b: (losses(m, b)[0],) * 2}, "both losses are .* itself"),
         ({"metric": lambda m, v: math.nan}, "metric is nan.*before training"),
+        ({"metric": lambda m, v: float(torch.rand(()))}, "metric of one model is .* at random"),
+        ({"metric": wearing, "val": tuple(t.clone() for t in TRAIN)}, "changes the model or val"),
+        ({"losses": of_columns}, r"different shapes.*\[20\].*\[20, 1\].*squeeze"),
         ({"metric": lambda m, v: None}, "metric.*NoneType.*one number"),
         ({"metric": lambda m, v: m(v[0])}, r"metric.*Tensor.*one number"),
         ({"metric": lambda m, v: 3.0}, "all 10 runs have the metric 3.*saturated"),
@@ -317,7 +330,7 @@ def test_scores_may_tie_where_trainings_differ() -> None:
 
     def coarse(model: nn.Module, val: Any) -> float:
         counted.append(1)
-        return float((len(counted) - 2) // 5 % 2)  # the first call is the check's
+        return float(max(0, len(counted) - 3) // 5 % 2)  # the first two calls are the check's
 
     counted: list[int] = []
     found = sweep(metric=coarse, seeds=6)
@@ -332,7 +345,7 @@ def test_a_stored_start_is_fine_when_it_is_meant() -> None:
 def test_a_metric_that_turns_nan_names_its_run() -> None:
     def turning(model: nn.Module, val: Any) -> float:
         calls.append(1)
-        return math.nan if len(calls) > 4 else float(len(calls))
+        return math.nan if len(calls) > 5 else float(max(2, len(calls)))
 
     calls: list[int] = []
     with pytest.raises(ProblemError, match=r"metric is nan \(λ = 0\.6, seed 0\)"):
@@ -639,6 +652,7 @@ def test_what_decides_a_run_decides_its_identity(monkeypatch: pytest.MonkeyPatch
         "a class": problem(build=Fancy),
         "a helper": problem(metric=_calls_helper),
         "combiner": problem(combiner=Plain),
+        "the dtype": problem(dtype=torch.float64),
         "a dataset": problem(train=list(zip(*TRAIN, strict=True))),
     }
     names = {what: identity(p) for what, p in kinds.items()}
@@ -711,8 +725,10 @@ def client() -> Iterator[Any]:
         yield client
 
 
-def test_dask_gives_what_one_process_gives(client: Any, tmp_path: Path, result: FivePoint) -> None:
-    """Functions of this file, which workers cannot import, travel by value."""
+def test_dask_gives_what_one_process_gives(
+    client: Any, tmp_path: Path, result: FivePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions of this file, which workers cannot import, travel by value; so does the dtype."""
     import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -723,7 +739,11 @@ def test_dask_gives_what_one_process_gives(client: Any, tmp_path: Path, result: 
         assert len(list(tmp_path.glob("*.json"))) == 15
         with pytest.raises(ProblemError, match=r"not finite.*lr"):
             sweep(client=client, lr=1e30)
+        monkeypatch.setattr(sys.modules[__name__], "TRAIN", (X.double(), Y.double(), Z))
+        torch.set_default_dtype(torch.float64)
+        assert sweep(client=client).scores == sweep().scores
     finally:
+        torch.set_default_dtype(torch.float32)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
@@ -734,6 +754,8 @@ def test_the_text_opens_with_the_scale_and_has_all_rows(result: FivePoint) -> No
     text = str(result)
     assert text.startswith("scale    before training, the ")
     assert "divided by" in text.split("verdict")[0]
+    fresh = f"smaller is better; {result.untrained:.4g} on a fresh model. 3 seeds, 2 epochs"
+    assert fresh in " ".join(text.split())
     assert str(result.decision)[:20] in text
     rows = [line.split()[0] for line in text.splitlines() if line.strip()[:2] == "0."]
     assert rows == ["0.3", "0.4", "0.5", "0.6", "0.7"]
@@ -883,6 +905,22 @@ def test_a_bad_module_is_named(
     done = cli("sweep", "--module", path, "--store", tmp_path / "runs", *SHORT, *options)
     assert done.exit_code == 1, done.output
     assert re.search(words, " ".join(done.stderr.split())), done.stderr
+
+
+def test_a_misspelt_setting_is_mentioned(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    whole = Path(my_problem.__file__).read_text(encoding="utf-8")
+    path.write_text(whole.replace("epochs = 20", "epoch = 20") + "\nstep = 3\n")
+    done = cli("sweep", "--module", path, "--store", tmp_path / "runs", *SHORT)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("note:") == 1
+    assert "sets epoch, which no sweep knows. Is epochs meant?" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(("higher", "noted"), [(False, False), (True, True)])
+def test_a_metric_read_the_wrong_way_round_is_noted(higher: bool, noted: bool) -> None:
+    found = sweep(epochs=5, higher_is_better=higher)
+    assert any("did not improve the metric" in note for note in found.notes) == noted
 
 
 def test_grid_and_module_keep_their_options_apart() -> None:
