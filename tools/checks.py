@@ -141,7 +141,11 @@ def rows_table(staged: Path, reports: Path) -> str:
         commits = stored["commit"].str.rstrip("+").nunique()
         hardware = ", ".join(sorted(stored["hardware"].unique())) if "hardware" in stored else ""
         rows.append([f"`{path.stem}`", hardware, len(stored), commits])
-    return table(["table", "trained or timed on", "rows", "commits"], rows, 2)
+    for path in sorted((ROOT / "amnl" / "results").glob("*.json")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if hardware := told.get("provenance", {}).get("hardware"):
+            rows.append([f"`{path.stem}`", hardware, len(told.get("runs", [1])), 1])
+    return table(["table or run", "trained or timed on", "rows", "commits"], rows, 2)
 
 
 TABLES: dict[str, Callable[[Path, Path], str]] = {
