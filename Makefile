@@ -37,7 +37,8 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest tests notebooks --nbval --nbval-current-env \
+	$(BIN)/python -m pytest tests notebooks --numprocesses 2 --dist loadfile \
+	  --nbval --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval.cfg --junitxml=_build/reports/tests.xml
 
 clean:

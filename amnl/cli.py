@@ -52,7 +52,8 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         err.print(
-            "stopped; a sweep keeps what it finished, `amnl train --checkpoint` a run's last epoch"
+            "stopped; a sweep keeps what it finished, `amnl train --checkpoint` its last epoch",
+            soft_wrap=True,
         )
         raise typer.Exit(130) from None
 

@@ -301,7 +301,10 @@ def five_point_sweep(
     lams = [float(lam) for lam in lams]
     check_settings(lams, margin, seeds, epochs, batch_size, lr)
     check_data(train, val)
-    problem = Problem(build, losses, metric, train, val, combiner, epochs, batch_size, lr)
+    problem = Problem(
+        build, losses, metric, train, val, combiner, epochs, batch_size, lr,
+        torch.get_default_dtype(),
+    )  # fmt: skip
     kept = Kept(store, problem)
     checked = check(problem, lams, same_start)
     tell(f"before training, {checked.scale}")

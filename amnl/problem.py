@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Problem:
     epochs: int
     batch_size: int
     lr: float
-    dtype: torch.dtype = field(default_factory=torch.get_default_dtype)
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True)

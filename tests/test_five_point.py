@@ -612,7 +612,8 @@ def test_a_changed_score_and_a_renamed_record_are_refused(tmp_path: Path) -> Non
 def problem(**changes: Any) -> Problem:
     parts: dict[str, Any] = {"build": build, "losses": losses, "metric": metric}
     parts |= {"train": TRAIN, "val": TRAIN, "combiner": FixedWeightLoss.convex}
-    return Problem(**{**parts, "epochs": 2, "batch_size": 20, "lr": 0.02, **changes})
+    parts |= {"epochs": 2, "batch_size": 20, "lr": 0.02, "dtype": torch.float32}
+    return Problem(**{**parts, **changes})
 
 
 def closing_over(value: Any) -> Any:
@@ -668,6 +669,7 @@ IDENTITY = """
 import sys
 sys.path[:0] = [{folder!r}]
 import importlib.util
+import torch
 spec = importlib.util.spec_from_file_location("mine", {path!r})
 mine = importlib.util.module_from_spec(spec)
 sys.modules["mine"] = mine
@@ -676,7 +678,7 @@ from amnl.combiners import FixedWeightLoss
 from amnl.kept import identity
 from amnl.problem import Problem
 print(identity(Problem(mine.build, mine.losses, mine.metric, mine.train, mine.val,
-                       FixedWeightLoss.convex, 1, 2, 3.0)))
+                       FixedWeightLoss.convex, 1, 2, 3.0, torch.float32)))
 """
 
 
