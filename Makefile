@@ -1,6 +1,7 @@
 # make book   run every page this machine can run, render the copies into _build/html/index.html
 # make test   every check: tests, notebooks compared with their stored outputs, lint, types
 # make html   render the stored outputs (seconds)
+# make mine   run a page with your own values: make mine LAM=0.9 DATA=emulate; PAGE=08-… names another
 # make sync   bring notebooks/ up to date with book/; PAGES="01-…" names pages to run again
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ ifneq ($(wildcard $(NEARBY_DATA)),)
   export AMNL_DATA_DIR ?= $(NEARBY_DATA)
 endif
 
-.PHONY: book test html sync lint clean
+.PHONY: book test html mine sync lint clean
 .DEFAULT_GOAL := book
 
 # Runs again whenever a dependency or a pin changes.
@@ -27,6 +28,10 @@ book: $(VENV)/installed
 
 html: $(VENV)/installed
 	$(BIN)/python tools/pages.py html
+
+PAGE ?= 05-train-cmapss
+mine: $(VENV)/installed
+	$(BIN)/python tools/pages.py mine $(PAGE) $(filter-out PAGE=% PYTHON=%,$(MAKEOVERRIDES))
 
 sync: $(VENV)/installed
 	$(BIN)/python tools/pages.py sync $(PAGES)

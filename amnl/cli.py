@@ -275,11 +275,14 @@ Family = Annotated[
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 
 
+_OWN = "A problem of your own"
+_OR_THE_FILES = "With --module: the file's."
 Module = Annotated[
     Path | None,
     typer.Option(
-        help="Your own two-task problem, a Python file as `amnl init` writes it, instead of "
-        "C-MAPSS: five λ, five seeds, and a verdict."
+        help="A two-task problem, a Python file as `amnl init` writes it, instead of C-MAPSS: five "
+        "λ, five seeds, and a verdict.",
+        rich_help_panel=_OWN,
     ),
 ]
 
@@ -295,8 +298,12 @@ def sweep(
     context: typer.Context,
     store: StoreDir = Path("runs"),
     subsets: Annotated[str, typer.Option(help="FD001,FD003 or all.")] = "all",
-    lams: Annotated[str, typer.Option(help="λ of the fixed combiner: 0.3,0.4,0.5.")] = "0.5",
-    seeds: Annotated[str, typer.Option(help="3 means 0, 1, 2; also 4-9 and 0,5.")] = "10",
+    lams: Annotated[
+        str, typer.Option(help="λ of the fixed combiner: 0.3,0.4,0.5. With --module: five.")
+    ] = "0.5",
+    seeds: Annotated[
+        str, typer.Option(help="3 means 0, 1, 2; also 4-9 and 0,5. With --module: how many; 5.")
+    ] = "10",
     preset: Preset = "compact",
     rul_units: Annotated[str, typer.Option(help="Cycles: 1,125.")] = "1",
     combiner: Annotated[str, typer.Option(help="Combiner, by name.")] = "fixed",
@@ -304,9 +311,9 @@ def sweep(
         list[str] | None, typer.Option(help="A combiner's setting, name=value; may be repeated.")
     ] = None,
     unweighted: Annotated[bool, typer.Option(help="Do not weigh samples near failure.")] = False,
-    epochs: Annotated[int, typer.Option(help="Epochs a cell.")] = 40,
-    batch_size: Annotated[int, typer.Option(help="Windows a step.")] = 256,
-    lr: Annotated[float, typer.Option(help="Learning rate after warm-up.")] = 1e-3,
+    epochs: Annotated[int, typer.Option(help=f"Epochs a cell. {_OR_THE_FILES}")] = 40,
+    batch_size: Annotated[int, typer.Option(help=f"Windows a step. {_OR_THE_FILES}")] = 256,
+    lr: Annotated[float, typer.Option(help=f"Learning rate after warm-up. {_OR_THE_FILES}")] = 1e-3,
     stride: Annotated[
         int | None,
         typer.Option(
@@ -335,11 +342,18 @@ def sweep(
     module: Module = None,
     margin: Annotated[
         float | None,
-        typer.Option(help="With --module: the smallest difference of its metric worth paying for."),
+        typer.Option(
+            help="The smallest difference of the metric worth paying for.",
+            rich_help_panel=_OWN,
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", help="With --module: folder for result.json, runs.csv, figure.png."),
+        typer.Option(
+            "--out",
+            help="Folder for result.json, runs.csv and figure.png.",
+            rich_help_panel=_OWN,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -458,6 +472,9 @@ def _sweep_module(
             result = five_point_sweep(**settings)
         if out_dir:
             result.save(out_dir)
+            _say(f"result.json, runs.csv and figure.png are in {out_dir}")
+        else:
+            _say(f"the runs are kept in {settings['store']}; --out FOLDER draws the figure")
     if as_json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:

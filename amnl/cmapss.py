@@ -129,10 +129,13 @@ def find(data_dir: str | Path | None = None, *, download: bool = False) -> Sourc
     missing = _missing_files(folder)
     if not missing:
         return Source(folder, "nasa", SHA256)
-    whence = f"the folder {folder}" if named else f"the cache ({folder})"
     what = "no C-MAPSS files" if len(missing) == len(SHA256) else f"no {', '.join(missing)}"
+    if named and not folder.is_dir():
+        found = f"there is no folder {folder}"
+    else:
+        found = f"{what} in " + (f"the folder {folder}" if named else f"the cache ({folder})")
     raise DataError(
-        f"{what} in {whence}: it should hold train_FD001.txt … RUL_FD004.txt, plain or .gz. Name "
+        f"{found}: it should hold train_FD001.txt … RUL_FD004.txt, plain or .gz. Name "
         "a folder that has them (--data-dir, or data_dir=), set AMNL_DATA_DIR to it, or download "
         "them with `amnl data --download`. Without NASA's files, `amnl data --emulate FOLDER` "
         "writes an emulated fleet in the same format."
@@ -174,7 +177,8 @@ def fetch(folder: Path) -> None:
         raise DataError(
             "could not download C-MAPSS from NASA:\n  "
             + "\n  ".join(problems)
-            + "\nFetch CMAPSSData.zip by hand, unpack it, and set AMNL_DATA_DIR to its folder."
+            + "\nFetch CMAPSSData.zip by hand, unpack it, and set AMNL_DATA_DIR to its folder. "
+            "Or do without NASA's files: `amnl data --emulate FOLDER`, and DATA=emulate on a page."
         )
     unpack(Path(archive), folder)
     Path(archive).unlink()

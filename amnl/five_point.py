@@ -43,7 +43,7 @@ from amnl.problem import (
     run,
     three_digits,
 )
-from amnl.stats import FIVE
+from amnl.stats import ALPHA, FIVE
 from amnl.sweep import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -159,7 +159,11 @@ class FivePoint:
             f"metric   {self._metric()}",
             f"verdict  {self._verdict()}",
         )
-        notes = (*(f"note     {note}" for note in self.notes), f"limits   {LIMITS}")
+        notes = (
+            f"legend   {self._legend()}",
+            *(f"note     {note}" for note in self.notes),
+            f"limits   {LIMITS}",
+        )
         above, below = (
             [textwrap.fill(text, 100, subsequent_indent=" " * 9) for text in texts]
             for texts in (paragraphs, notes)
@@ -178,8 +182,20 @@ class FivePoint:
 
     def _verdict(self) -> str:
         more = self.decision.more_seeds
-        cost = f" ({_minutes(more * self.minutes_a_seed)} more on one core)" if more else ""
-        return f"{self.decision}{cost}"
+        if not more:
+            return str(self.decision)
+        cost = _minutes(more * self.minutes_a_seed)
+        return f"{self.decision} (seeds={self.decision.seeds + more}: {cost} more on one core)"
+
+    def _legend(self) -> str:
+        reference, margin = f"{self.decision.reference:g}", f"{self.decision.margin:g}"
+        return (
+            "λ weighs the primary loss, 1 - λ the other. The difference is to λ = "
+            f"{reference}, with its 95 % interval; p is Holm's, for all weights together. Better "
+            f"and worse: p below {ALPHA:g}; same: within ±{margin}; not better: not by {margin}; "
+            "open: none of these is shown. The verdict comes from the metric alone, and the scale "
+            f"says what λ = {reference} means"
+        )
 
     def _repr_html_(self) -> str:
         def row(tag: str, cells: Sequence[str]) -> str:
@@ -192,7 +208,9 @@ class FivePoint:
             html.escape(f"Metric: {self._metric()}."),
             f"<strong>{html.escape(self._verdict())}</strong>",
         )
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*self.notes, LIMITS))
+        notes = "".join(
+            f"<li>{html.escape(note)}</li>" for note in (self._legend(), *self.notes, LIMITS)
+        )
         return (
             "".join(f"<p>{p}</p>" for p in paragraphs)
             + f"<table class='dataframe'><thead>{row('th', head)}</thead><tbody>"

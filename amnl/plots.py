@@ -464,9 +464,18 @@ def rmse_by_epoch(ax: Axes, history: Sequence[Mapping[str, float]], chosen: int)
     test = np.array([r["test_rmse"] for r in history])
     ax.plot(epoch, val, color=MUTED, label="validation engines")
     ax.plot(epoch, test, color=PALETTE["FD001"], label="test engines")
-    ax.plot(chosen, test[epoch == chosen], "o", mfc="none", ms=10, mew=1.8, color=TOTAL_COLOUR)
+    ax.plot(
+        chosen,
+        test[epoch == chosen],
+        "o",
+        mfc="none",
+        ms=10,
+        mew=1.8,
+        color=TOTAL_COLOUR,
+        label="chosen on validation",
+    )
     best = int(test.argmin())
-    ax.plot(epoch[best], test[best], "x", ms=8, mew=2, color=PALETTE["FD002"])
+    ax.plot(epoch[best], test[best], "x", ms=8, mew=2, color=PALETTE["FD002"], label="best on test")
     ax.set(xlabel="epoch", ylim=(0.9 * min(val.min(), test.min()), 1.6 * test.min()))
 
 
@@ -495,7 +504,11 @@ def error_prices(errors: npt.NDArray[Any], price: npt.NDArray[Any]) -> Figure:
     """NASA's price of each test engine's error, and the share of the total that the worst pay."""
     fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2))
     axes[0].plot(errors, price, "o", color=PALETTE["FD001"], alpha=0.65, ms=5, mew=0)
-    axes[0].set(xlabel="predicted − true (cycles)", ylabel="price", title="late costs more")
+    axes[0].set(
+        xlabel="predicted − true (cycles)",
+        ylabel="price",
+        title="of two equal errors, late costs more",
+    )
     share = np.cumsum(np.sort(price)[::-1]) / price.sum()
     axes[1].step(np.arange(1, len(share) + 1), 100 * share, where="mid", color=TOTAL_COLOUR)
     axes[1].set(xlabel="dearest engines", ylabel="share of the score (%)", title="a few decide it")
@@ -578,21 +591,23 @@ FINDINGS = {
 }
 
 
-def claim_and_finding(source: Any, found: Mapping[str, Any]) -> Figure:
+def claim_and_finding(source: Any, found: Mapping[str, Any], *, stacked: bool = False) -> Figure:
     """RMSE against λ, a line a subset: as the source prints it, then as measured, in each unit.
 
     source  the source's table: column lambda, and one column a subset
     found   title → table with columns subset, seed, lam, test_rmse (cycles); a band is 95 % of the
             mean over seeds, by Student's t, for the eye alone
+    stacked panels below each other, for a phone
     """
-    fig, axes = plt.subplots(
-        1, 1 + len(found), figsize=(9.6, 4.0), sharey=True, sharex=True, squeeze=False
-    )
-    ends: dict[str, float] = {}
-    for subset in sorted(set(PALETTE) - {"mean"}):
+    panels = 1 + len(found)
+    shape, size = ((panels, 1), (4.2, 2.5 * panels)) if stacked else ((1, panels), (9.6, 4.0))
+    fig, grid = plt.subplots(*shape, figsize=size, sharey=True, sharex=True, squeeze=False)
+    axes = grid.ravel()
+    subsets = sorted(set(PALETTE) - {"mean"})
+    for subset in subsets:
         look: dict[str, Any] = {"color": PALETTE[subset], "marker": MARKERS[subset]}
-        axes[0, 0].plot(source["lambda"], source[subset], markersize=4, **look)
-        for ax, rows in zip(axes[0, 1:], found.values(), strict=True):
+        axes[0].plot(source["lambda"], source[subset], markersize=4, **look)
+        for ax, rows in zip(axes[1:], found.values(), strict=True):
             table = rows[rows["subset"] == subset].pivot(
                 index="seed", columns="lam", values="test_rmse"
             )
@@ -603,13 +618,15 @@ def claim_and_finding(source: Any, found: Mapping[str, Any]) -> Figure:
                 table.columns, table.mean() - half, table.mean() + half,
                 color=PALETTE[subset], alpha=0.2, linewidth=0,
             )  # fmt: skip
-            ends[subset] = float(table.mean().iloc[-1])
-    for ax, title in zip(axes[0], ["the source's table", *found], strict=True):
-        ax.axvline(0.5, color=MUTED, linewidth=1, linestyle=":", zorder=0)
-        ax.set(title=title, xlabel="λ")
-    axes[0, 0].set_ylabel("test RMSE (cycles)")
-    handles = [Line2D([], [], color=PALETTE[s], marker=MARKERS[s], label=s) for s in sorted(ends)]
-    fig.legend(handles=handles, loc="outside upper center", ncols=4)
+    for ax, title in zip(axes, ["the source's table", *found], strict=True):
+        ax.axvline(0.5, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
+        ax.set(title=title, xticks=(0.1, 0.3, 0.5, 0.7, 0.9))
+    for ax in grid[-1]:
+        ax.set_xlabel("λ")
+    for ax in grid[:, 0]:
+        ax.set_ylabel("test RMSE (cycles)")
+    handles = [Line2D([], [], color=PALETTE[s], marker=MARKERS[s], label=s) for s in subsets]
+    fig.legend(handles=handles, loc="outside upper center", ncols=2 if stacked else 4)
     return fig
 
 

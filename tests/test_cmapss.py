@@ -353,6 +353,11 @@ def test_a_named_folder_without_files_is_an_error_and_nothing_takes_its_place(
         assert word in str(caught.value)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*elsewhere: it should hold"):
+        cmapss.find(tmp_path / "elsewhere")
+
+
 def test_an_empty_cache_is_an_error_with_the_ways_out(cache: Path) -> None:
     with pytest.raises(DataError, match="no C-MAPSS files in the cache") as caught:
         cmapss.find()

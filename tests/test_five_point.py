@@ -761,6 +761,7 @@ def test_the_text_opens_with_the_scale_and_has_all_rows(result: FivePoint) -> No
     assert str(result.decision)[:20] in text
     rows = [line.split()[0] for line in text.splitlines() if line.strip()[:2] == "0."]
     assert rows == ["0.3", "0.4", "0.5", "0.6", "0.7"]
+    assert "λ weighs the primary loss" in text and "same: within ±" in " ".join(text.split())
     assert "cannot show" in text
     assert max(len(line) for line in text.splitlines()) <= 100
 

@@ -1,5 +1,6 @@
 """`make book` and `make sync` do what they say, on checkouts of one page."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pages
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ADDRESS = "https://github.com/someone/a-fork"
 
@@ -66,6 +67,64 @@ def test_a_page_without_its_data_keeps_its_outputs_and_says_so(
     pages.run_pages(tmp_path, tmp_path / "reports")
     assert text_of(page) == "stored\n"
     assert "01-page: kept its stored outputs, needs NASA's" in capsys.readouterr().out
+    assert "had none" in nbformat.read(page, as_version=4).cells[1].source, "so do its readers"
+
+
+# ---------------------------------------------------------------- a page with a reader's own values
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A checkout of one page that takes values."""
+    for folder in ("_ext", "_static"):
+        shutil.copytree(pages.ROOT / "book" / folder, tmp_path / "book" / folder)
+    for file in ("_config.yml", "book/references.bib"):
+        shutil.copy2(pages.ROOT / file, tmp_path / file)
+    (tmp_path / "book" / "checks.md").write_text("# A front page\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/checks\nchapters:\n- file: notebooks/01-page\n"
+    )
+    (tmp_path / "notebooks").mkdir()
+    cells = [
+        new_markdown_cell("# A page"),
+        new_code_cell('REPOSITORY = ""'),
+        new_code_cell("LAM = 0.5\nDATA = None", metadata={"tags": ["parameters"]}),
+        new_code_cell("print(f'λ is {LAM!r}, data are {DATA!r}')\nassert LAM <= 1, 'too much'"),
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "notebooks" / "01-page.ipynb")
+    return tmp_path
+
+
+def test_a_reader_renders_a_page_with_values_of_their_own(
+    own: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (own / "notebooks" / "01-page.ipynb").read_bytes()
+    assert pages.mine(own, "01-page", ["LAM=0.9", "DATA=emulate"]) == 0
+    page = Path(capfd.readouterr().out.strip().splitlines()[-1].removeprefix("open "))
+    assert "λ is 0.9, data are 'emulate'" in html.unescape(page.read_text())
+    assert (own / "notebooks" / "01-page.ipynb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["LAMBDA=0.9"], "'LAMBDA=0.9' is no value of 01-page, which takes LAM=0.5, DATA=None"),
+        (["LAM"], "'LAM' is no value"),
+        (["LAM=0,9"], "LAM is a number, such as 0.5, and not '0,9'"),
+        (["LAM=2"], "01-page stopped: AssertionError: too much"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(own: Path, words: list[str], complaint: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        pages.mine(own, "01-page", words)
+    assert complaint in str(caught.value)
+
+
+def test_a_page_that_is_not_there_is_named(own: Path) -> None:
+    with pytest.raises(SystemExit, match="no page '02-page'; there are 01-page"):
+        pages.mine(own, "02-page", [])
 
 
 def test_an_emulated_fleet_is_no_substitute(

@@ -1,10 +1,12 @@
-"""Sync, run and render the book's pages: what `make sync`, `make book` and `make html` call.
+"""Sync, run and render the book's pages: what `make sync`, `make book`, `make html` and `make mine`
+call.
 
 A page has two halves of one name: its source `book/NN-slug.md` (MyST) and its executed notebook
 `notebooks/NN-slug.ipynb`. The front page and the other plain pages are Markdown alone.
 """
 
 import argparse
+import ast
 import os
 import re
 import shutil
@@ -19,6 +21,7 @@ from typing import Any
 import checks
 import jupytext
 import nbformat
+import papermill
 import yaml
 from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import (
@@ -26,12 +29,24 @@ from nbconvert.preprocessors import (
     CoalesceStreamsPreprocessor,
     ExecutePreprocessor,
 )
+from nbformat.v4 import new_markdown_cell
+from papermill.exceptions import PapermillExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE_SECONDS = 600  # no single cell may take longer
+KERNEL_SETTINGS: dict[str, Any] = {
+    "coalesce_streams": True,  # or the moment at which text arrives would shape the outputs
+    "extra_arguments": ["--log-level=ERROR"],
+}
 
 # The line of a page's first cell that holds the repository's address, as a notebook's JSON has it.
 ADDRESS_LINE = r"REPOSITORY = \"{}\""
+
+# A page that a machine cannot run says so, to those who read it there.
+NOT_RUN = """:::{note}
+This page needs NASA's files, and the machine that rendered it had none. The outputs are those
+stored with the source.
+:::"""
 
 # Notebook metadata that both halves must agree on; the rest is the kernel's business.
 SHARED_METADATA = ("amnl", "kernelspec")
@@ -127,11 +142,7 @@ def execute(path: Path) -> None:
     """
     notebook = nbformat.read(path, as_version=4)
     runner = ExecutePreprocessor(
-        timeout=PAGE_SECONDS,
-        kernel_name="python3",
-        record_timing=False,
-        coalesce_streams=True,  # or the moment at which text arrives would shape the outputs
-        extra_arguments=["--log-level=ERROR"],
+        timeout=PAGE_SECONDS, kernel_name="python3", record_timing=False, **KERNEL_SETTINGS
     )
     runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
     # A slow cell prints in several messages: one table is one block on the page.
@@ -251,8 +262,11 @@ def run_pages(staged: Path, reports: Path) -> None:
     with ProcessPoolExecutor(max_workers=2) as pool:
         running = {}
         for path in sorted(staged.glob("notebooks/*.ipynb")):
-            if reason := missing_data(nbformat.read(path, as_version=4)):
+            notebook = nbformat.read(path, as_version=4)
+            if reason := missing_data(notebook):
                 print(f"{path.stem}: kept its stored outputs, {reason}", flush=True)
+                notebook.cells.insert(1, new_markdown_cell(NOT_RUN))
+                nbformat.write(notebook, path)
                 became[path.stem] = "needs NASA's files"
             else:
                 running[pool.submit(timed_execute, path)] = path.stem
@@ -292,6 +306,55 @@ def build(root: Path, *, run: bool) -> int:
     return subprocess.run(render_command(staged, root)).returncode
 
 
+def as_python(word: str) -> Any:
+    """The number, `None` or quoted text that a word spells; any other word is the text itself."""
+    try:
+        return ast.literal_eval(word)
+    except (SyntaxError, ValueError):
+        return word
+
+
+def own_values(page: Path, given: list[str]) -> dict[str, Any]:
+    """What `NAME=VALUE` words ask of a notebook's parameters.
+
+    Raises `SystemExit` for a word that names none of them, or gives words for a number.
+    """
+    known = papermill.inspect_notebook(str(page))
+    takes = ", ".join(f"{name}={known[name]['default']}" for name in known) or "no values"
+    values = {}
+    for word in given:
+        name, sign, value = word.partition("=")
+        if name not in known or not sign:
+            raise SystemExit(f"{word!r} is no value of {page.stem}, which takes {takes}")
+        values[name], default = as_python(value), as_python(known[name]["default"])
+        if isinstance(default, float | int) and not isinstance(values[name], float | int):
+            raise SystemExit(f"{name} is a number, such as {default}, and not {value!r}")
+    return values
+
+
+def mine(root: Path, name: str, given: list[str]) -> int:
+    """Run one page with a reader's own values, and render the book with it into `_build/mine`."""
+    page = executed_half(root, name)
+    if not page.exists():
+        raise SystemExit(f"no page {name!r}; there are {', '.join(page_names(root))}")
+    values = own_values(page, given)
+    staged = root / "_build" / "mine" / "src"
+    stage(root, staged)
+    copy = str(executed_half(staged, name))
+    print(f"{name} runs with {values or 'its own values'} …", flush=True)
+    try:
+        papermill.execute_notebook(
+            copy, copy, values, cwd=staged, progress_bar=False, **KERNEL_SETTINGS
+        )
+    except PapermillExecutionError as error:
+        raise SystemExit(f"{name} stopped: {error.ename}: {error.evalue}") from None
+    checks.fill(staged, root / "_build" / "reports")
+    status = subprocess.run([*render_command(staged, staged.parent), "--quiet"]).returncode
+    if status == 0:
+        print(f"open {staged.parent / '_build' / 'html' / 'notebooks' / name}.html")
+    return status
+
+
 def html_pages(root: Path) -> Iterator[str]:
     """Addresses of all pages in `_toc.yml`, relative to the rendered book."""
     for line in (root / "_toc.yml").read_text().splitlines():
@@ -305,12 +368,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("sync", help="pair and run in place").add_argument("pages", nargs="*")
     commands.add_parser("run", help="run copies of all pages, then render them")
+    own = commands.add_parser("mine", help="run a page with your own values, and render it")
+    own.add_argument("page")
+    own.add_argument("values", nargs="*", metavar="NAME=VALUE")
     commands.add_parser("html", help="render the stored outputs")
     commands.add_parser("fill", help="write AMNL_REPOSITORY into notebooks/, in place")
     arguments = parser.parse_args()
     if arguments.command == "sync":
         sync(ROOT, arguments.pages)
         return 0
+    if arguments.command == "mine":
+        return mine(ROOT, arguments.page, arguments.values)
     if arguments.command == "fill":
         if not (address := repository()):
             raise SystemExit("set AMNL_REPOSITORY to the address to fill in")
