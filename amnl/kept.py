@@ -6,7 +6,6 @@ the same run twice; as a run is the same each time, that harms nothing, and no l
 
 import dataclasses
 import hashlib
-import json
 import sys
 import sysconfig
 import types
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 
 from amnl.cmapss import write_atomically
 from amnl.problem import Problem, Run, Scale, seeded, tensors_of
-from amnl.sweep import StoreError
+from amnl.sweep import StoreError, sealed, unsealed
 
-_RECIPE = 1  # raise it when `amnl.problem.run` changes: stored runs are then run again
+_RECIPE = 2  # raise it when `amnl.problem.run` or the record changes: stored runs are run again
 _SAMPLED = 64  # rows hashed of a dataset that is not made of tensors
 
 
@@ -46,28 +45,20 @@ class Kept:
         path = self.folder and self._path(self.folder, lam, seed)
         if not path or not path.exists():
             return None
-        try:
-            stored = json.loads(path.read_bytes())
-            run = Run(**{**stored["run"], "scale": Scale(**stored["run"]["scale"])})
-            if stored["sha256"] != _digest(run) or (run.lam, run.seed) != (lam, seed):
-                raise ValueError("its checksum does not fit")
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path} is damaged ({error}). Delete it; the next sweep runs it again."
-            ) from error
-        return run
+
+        def parse(stored: dict[str, Any]) -> Run:
+            run = Run(**{**stored, "scale": Scale(**stored["scale"])})
+            if (run.lam, run.seed) != (lam, seed):
+                raise ValueError("its name is that of another run")
+            return run
+
+        return unsealed(path, parse)
 
     def put(self, run: Run) -> None:
         """Keep a finished run, where there is a folder; its file appears whole or not at all."""
         if self.folder:
-            record = {"sha256": _digest(run), "run": dataclasses.asdict(run)}
-            text = json.dumps(record, allow_nan=False)
-            write_atomically(self._path(self.folder, run.lam, run.seed), text.encode())
-
-
-def _digest(run: Run) -> str:
-    text = json.dumps(dataclasses.asdict(run), sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+            path = self._path(self.folder, run.lam, run.seed)
+            write_atomically(path, sealed(dataclasses.asdict(run)))
 
 
 def identity(problem: Problem) -> str:

@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -64,6 +64,7 @@ _CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted
 TOGETHER = 25  # cells side by side on a GPU; results are kept after each such group
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
+_T = TypeVar("_T")
 
 
 class StoreError(RuntimeError):
@@ -173,34 +174,26 @@ class Store:
 
     def load(self, path: Path) -> RunResult:
         """One record. Raises `StoreError` when it is not what was written."""
-        try:
-            written = path.read_bytes()
-            stored = json.loads(written)
-            digest = hashlib.sha256(_canonical(stored["run"])).hexdigest()
-            if digest != stored["sha256"] or _canonical(stored) != written:
-                raise ValueError("its checksum does not fit")
-            result = RunResult.from_dict(stored["run"])
+
+        def parse(run: dict[str, Any]) -> RunResult:
+            result = RunResult.from_dict(run)
             if path.name != self.path(result.config, result.provenance["data"]).name:
                 raise ValueError("its name is that of another cell")
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path} is damaged ({error}). Delete it; the next sweep runs its cell again."
-            ) from error
-        return result
+            return result
+
+        return unsealed(path, parse)
 
     def put(self, result: RunResult) -> None:
         """Keep a finished cell: the whole record or none."""
-        run = result.to_dict()
-        record = {"sha256": hashlib.sha256(_canonical(run)).hexdigest(), "run": run}
         path = self.path(result.config, result.provenance["data"])
-        self._write(path, record)
+        self._write(path, sealed(result.to_dict()))
         self._failure(path).unlink(missing_ok=True)
 
     def put_failure(self, config: TrainConfig, data: str, error: BaseException) -> None:
         """Keep what went wrong. The cell stays open: the next sweep tries it again."""
         what = {"error": str(error), "kind": type(error).__name__}
         record = {**what, "config": dataclasses.asdict(config), "data": data}
-        self._write(self._failure(self.path(config, data)), record)
+        self._write(self._failure(self.path(config, data)), _canonical(record))
 
     def failures(self) -> list[dict[str, Any]]:
         """Settings and message of every cell that failed last time."""
@@ -262,9 +255,9 @@ class Store:
             raise self._unwritable(error) from error
         return True
 
-    def _write(self, path: Path, record: dict[str, Any]) -> None:
+    def _write(self, path: Path, record: bytes) -> None:
         try:
-            write_atomically(path, _canonical(record))
+            write_atomically(path, record)
         except DataError as error:
             raise self._unwritable(error) from error
 
@@ -282,6 +275,29 @@ class Store:
 
 def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def sealed(run: dict[str, Any]) -> bytes:
+    """The record of a run: its plain values, and their checksum."""
+    return _canonical({"sha256": hashlib.sha256(_canonical(run)).hexdigest(), "run": run})
+
+
+def unsealed(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
+    """What `parse` makes of the run in a sealed record.
+
+    Raises `StoreError` that names the file when it is not, byte by byte, what was written, or when
+    `parse` raises `ValueError`, `KeyError` or `TypeError`.
+    """
+    try:
+        written = path.read_bytes()
+        run = json.loads(written)["run"]
+        if sealed(run) != written:
+            raise ValueError("its checksum does not fit")
+        return parse(run)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} is damaged ({error}). Delete it; the next sweep runs it again."
+        ) from error
 
 
 # ------------------------------------------------------------------------------------ running it

@@ -125,3 +125,8 @@ def test_a_wrong_file_is_named(tmp_path: Path, schema: str, text: str) -> None:
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(text)
     assert "wrong.yml" in complaints(schema, wrong)
+
+
+@pytest.mark.parametrize("name", ["Makefile", "constraints.txt", ".binder/requirements.txt"])
+def test_packages_come_from_wherever_the_reader_takes_them(name: str) -> None:
+    assert "index-url" not in (pages.ROOT / name).read_text()
