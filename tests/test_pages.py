@@ -49,14 +49,50 @@ def test_a_page_runs_in_its_own_folder(tmp_path: Path) -> None:
     assert text_of(page) == "notebooks\n"
 
 
-def test_a_page_that_fails_stops_the_build_and_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("print('a')\nraise ValueError('lam = 2, `not` 3')", "ValueError: lam = 2, `not` 3"),
+        ("import os; os._exit(3)", "DeadKernelError: Kernel died"),
+    ],
+)
+def test_a_page_that_fails_keeps_its_outputs_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, message: str
 ) -> None:
-    stage_page(tmp_path, "raise ValueError('lam = 2')")
-    with pytest.raises(SystemExit, match="01-page"):
-        pages.run_pages(tmp_path, tmp_path / "reports")
-    assert "ValueError: lam = 2" in capsys.readouterr().err
-    assert "lam = 2" in (tmp_path / "reports" / "01-page.txt").read_text()
+    page = stage_page(tmp_path, code)
+    assert pages.run_pages(tmp_path, tmp_path / "reports") == ["01-page"]
+    notebook = nbformat.read(page, as_version=4)
+    assert notebook.cells[0].outputs[0].text == "stored\n"
+    for told in (notebook.cells[1].source, capsys.readouterr().err):
+        assert message in told
+    first = code.partition("\n")[0]
+    assert f"Code cell 1 of 1 failed. It begins with `{first}`" in notebook.cells[1].source
+    assert "stored ones" in notebook.cells[1].source
+    assert message.partition(": ")[2] in (tmp_path / "reports" / "01-page.txt").read_text()
+
+
+def test_a_book_with_a_bad_page_is_rendered_and_says_so(
+    own: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good = own / "notebooks" / "01-page.ipynb"
+    notebook = nbformat.read(good, as_version=4)
+    notebook.cells[3].source = "print('once')\nraise RuntimeError('no ```luck``` today')"
+    notebook.cells[3].outputs = [new_output("stream", text="what was stored\n")]
+    nbformat.write(notebook, own / "notebooks" / "02-page.ipynb")
+    with (own / "_toc.yml").open("a") as toc:
+        toc.write("- file: notebooks/02-page\n")
+    assert pages.build(own, run=True) != 0
+
+    told = capfd.readouterr()
+    place = own / "_build" / "html"
+    assert f"open {place / 'index.html'}" in told.out
+    assert "pages that failed, shown with their stored outputs: 02-page" in told.err
+    bad, fine = (html.unescape((place / f"notebooks/0{n}-page.html").read_text()) for n in (2, 1))
+    assert "λ is 0.5, data are None" in fine and "stored ones" not in fine
+    note = bad[bad.index("admonition warning") : bad.index("what was stored")]
+    assert "These outputs are the stored ones" in note and "Code cell 3 of 3 failed" in note
+    assert "RuntimeError: no ```luck``` today" in note and "02-page.txt" in note
+    assert "no ```luck``` today" in (own / "_build" / "reports" / "02-page.txt").read_text()
 
 
 def test_a_page_without_its_data_keeps_its_outputs_and_says_so(
@@ -113,13 +149,24 @@ def test_a_reader_renders_a_page_with_values_of_their_own(
         (["LAMBDA=0.9"], "'LAMBDA=0.9' is no value of 01-page, which takes LAM=0.5, DATA=None"),
         (["LAM"], "'LAM' is no value"),
         (["LAM=0,9"], "LAM is a number, such as 0.5, and not '0,9'"),
-        (["LAM=2"], "01-page stopped: AssertionError: too much"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(own: Path, words: list[str], complaint: str) -> None:
     with pytest.raises(SystemExit) as caught:
         pages.mine(own, "01-page", words)
     assert complaint in str(caught.value)
+
+
+def test_a_page_that_values_of_ones_own_break_is_shown_with_its_stored_outputs(
+    own: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert pages.mine(own, "01-page", ["LAM=2"]) != 0
+    told = capfd.readouterr()
+    assert "01-page stopped. Code cell 3 of 3 failed" in told.err
+    assert "AssertionError: too much" in told.err
+    page = Path(told.out.strip().splitlines()[-1].removeprefix("open "))
+    text = html.unescape(page.read_text())
+    assert "These outputs are the stored ones" in text and "AssertionError: too much" in text
 
 
 def test_a_page_that_is_not_there_is_named(own: Path) -> None:

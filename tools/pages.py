@@ -24,13 +24,8 @@ import nbformat
 import papermill
 import yaml
 from nbconvert.filters import strip_ansi
-from nbconvert.preprocessors import (
-    CellExecutionError,
-    CoalesceStreamsPreprocessor,
-    ExecutePreprocessor,
-)
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from nbformat.v4 import new_markdown_cell
-from papermill.exceptions import PapermillExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE_SECONDS = 600  # no single cell may take longer
@@ -47,6 +42,16 @@ NOT_RUN = """:::{note}
 This page needs NASA's files, and the machine that rendered it had none. The outputs are those
 stored with the source.
 :::"""
+
+# So does a page that failed.
+FAILED = """::::{{warning}}
+This page did not run to its end on the machine that rendered it. These outputs are the stored ones.
+{where}
+{fence}text
+{message}
+{fence}
+The whole log is in `{log}`.
+::::"""
 
 # Notebook metadata that both halves must agree on; the rest is the kernel's business.
 SHARED_METADATA = ("amnl", "kernelspec")
@@ -135,16 +140,57 @@ def missing_data(notebook: Any) -> str | None:
     return no_nasa_files() if needs == "nasa" else None
 
 
+class PageError(Exception):
+    """A page that did not run to its end.
+
+    where    which cell failed, a sentence; empty when no cell did, as when the kernel cannot start
+    message  what it said, a line
+    log      all that it said
+    """
+
+    def __init__(self, where: str, message: str, log: str) -> None:
+        super().__init__(where, message, log)  # all of them, so that it can be pickled
+        self.where, self.message, self.log = where, message, log
+
+
+def page_error(notebook: Any, error: Exception) -> PageError:
+    """What became of a notebook that raised `error`: its failing cell is the last one started."""
+    log = strip_ansi(str(error))
+    where, message = "", f"{type(error).__name__}: {log.strip().partition(chr(10))[0]}"
+    code = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        and cell.source.strip()
+        and "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    started = [number for number, cell in enumerate(code) if cell.execution_count is not None]
+    if started:
+        cell = code[started[-1]]
+        first = cell.source.strip().partition("\n")[0]
+        where = f"Code cell {started[-1] + 1} of {len(code)} failed. It begins with `{first}`."
+        for output in cell.outputs:
+            if output.output_type == "error":
+                message = strip_ansi(f"{output.ename}: {output.evalue}")
+    return PageError(where, message, log if message in log else f"{message}\n{log}")
+
+
 def execute(path: Path) -> None:
     """Run a notebook from top to bottom in its own folder and store what it printed.
 
-    Raises `CellExecutionError` when a cell fails; the file is then left as it was.
+    Raises `PageError` when it does not run to its end; the file is then left as it was.
     """
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None  # what is left shows where it stopped
     runner = ExecutePreprocessor(
         timeout=PAGE_SECONDS, kernel_name="python3", record_timing=False, **KERNEL_SETTINGS
     )
-    runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+    try:
+        runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+    except Exception as error:  # a cell's, a timeout, a kernel that died or could not start
+        raise page_error(notebook, error) from None
     # A slow cell prints in several messages: one table is one block on the page.
     CoalesceStreamsPreprocessor().preprocess(notebook, {})
     # The Python patch version is the machine's, not the page's: without it a rerun changes nothing.
@@ -181,8 +227,8 @@ def sync(root: Path, names: list[str]) -> None:
         start = time.perf_counter()
         try:
             execute(executed)
-        except CellExecutionError as error:
-            raise SystemExit(f"{name}: synced, then failed\n{error}") from None
+        except PageError as error:
+            raise SystemExit(f"{name}: synced, then failed. {error.where}\n{error.log}") from None
         print(f"{name}: synced and run in {time.perf_counter() - start:.1f} s")
 
 
@@ -249,43 +295,61 @@ def timed_execute(path: Path) -> float:
     return time.perf_counter() - start
 
 
-def run_pages(staged: Path, reports: Path) -> None:
+def note(path: Path, text: str) -> None:
+    """Put a note under the title of a staged notebook."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(1, new_markdown_cell(text))
+    nbformat.write(notebook, path)
+
+
+def keep_stored(path: Path, error: PageError, reports: Path) -> None:
+    """Say under the title of a staged page that its run failed, and keep the log of it."""
+    reports.mkdir(parents=True, exist_ok=True)
+    log = reports / f"{path.stem}.txt"
+    log.write_text(f"{error.where}\n{error.log}\n", encoding="utf-8")
+    longest = max(map(len, re.findall("`+", error.message)), default=0)
+    shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log.name
+    note(
+        path,
+        FAILED.format(
+            where=error.where, message=error.message, fence="`" * max(3, longest + 1), log=shown
+        ),
+    )
+
+
+def run_pages(staged: Path, reports: Path) -> list[str]:
     """Run every staged notebook this machine can run, two at a time, and say what became of each.
 
-    What became of them is kept in `reports`. Raises `SystemExit` with the failing pages' errors,
-    each also written there.
+    What became of them is kept in `reports`. A page that fails keeps its stored outputs under a
+    note, and its log is kept there, too. Returns the names of those pages.
     """
     for old in reports.glob("*.txt"):
         old.unlink()
     became: dict[str, float | str] = {}
-    failures = {}
+    failed = []
     with ProcessPoolExecutor(max_workers=2) as pool:
         running = {}
         for path in sorted(staged.glob("notebooks/*.ipynb")):
-            notebook = nbformat.read(path, as_version=4)
-            if reason := missing_data(notebook):
+            if reason := missing_data(nbformat.read(path, as_version=4)):
                 print(f"{path.stem}: kept its stored outputs, {reason}", flush=True)
-                notebook.cells.insert(1, new_markdown_cell(NOT_RUN))
-                nbformat.write(notebook, path)
+                note(path, NOT_RUN)
                 became[path.stem] = "needs NASA's files"
             else:
-                running[pool.submit(timed_execute, path)] = path.stem
+                running[pool.submit(timed_execute, path)] = path
         for done in as_completed(running):
-            name = running[done]
-            if error := done.exception():
-                failures[name] = strip_ansi(str(error))
-                became[name] = "failed"
-                print(f"{name}: FAILED", flush=True)
-            else:
-                became[name] = done.result()
-                print(f"{name}: ran in {became[name]:.1f} s", flush=True)
+            path = running[done]
+            try:
+                became[path.stem] = seconds = done.result()
+                print(f"{path.stem}: ran in {seconds:.1f} s", flush=True)
+            except Exception as raised:  # not PageError: the process itself was ended
+                error = raised if isinstance(raised, PageError) else PageError("", repr(raised), "")
+                keep_stored(path, error, reports)
+                became[path.stem] = "failed"
+                failed.append(path.stem)
+                print(f"{path.stem}: FAILED, kept its stored outputs. {error.where}", flush=True)
+                print(f"\n{path.stem} did not run:\n{error.log}", file=sys.stderr, flush=True)
     checks.write_pages_report(reports, became)
-    for name, error_text in failures.items():
-        reports.mkdir(parents=True, exist_ok=True)
-        (reports / f"{name}.txt").write_text(error_text)
-        print(f"\n{name} did not run:\n{error_text}", file=sys.stderr)
-    if failures:
-        raise SystemExit(f"pages that failed: {', '.join(sorted(failures))}")
+    return sorted(failed)
 
 
 def render_command(staged: Path, output: Path) -> list[str]:
@@ -296,14 +360,28 @@ def render_command(staged: Path, output: Path) -> list[str]:
     return [jupyter_book, "build", str(staged), "--path-output", str(output), *strict]
 
 
+def render(staged: Path, output: Path, page: str, failed: list[str]) -> int:
+    """Render staged pages into `output/_build/html`, say where to find them, and what failed.
+
+    Returns the exit status: 0 when the book has rendered without a warning and no page failed.
+    """
+    status = subprocess.run([*render_command(staged, output), "--quiet"]).returncode
+    if status:
+        print(f"the book was not rendered whole (exit status {status})", file=sys.stderr)
+    print(f"open {output / '_build' / 'html' / page}", flush=True)
+    if failed:
+        print(f"pages that failed, shown with their stored outputs: {', '.join(failed)}",
+              file=sys.stderr)  # fmt: skip
+    return status or bool(failed)
+
+
 def build(root: Path, *, run: bool) -> int:
     """Render the book into `_build/html`, from fresh runs or from the stored outputs."""
     staged = root / "_build" / "src"
     stage(root, staged)
-    if run:
-        run_pages(staged, root / "_build" / "reports")
+    failed = run_pages(staged, root / "_build" / "reports") if run else []
     checks.fill(staged, root / "_build" / "reports")
-    return subprocess.run(render_command(staged, root)).returncode
+    return render(staged, root, "index.html", failed)
 
 
 def as_python(word: str) -> Any:
@@ -340,19 +418,21 @@ def mine(root: Path, name: str, given: list[str]) -> int:
     values = own_values(page, given)
     staged = root / "_build" / "mine" / "src"
     stage(root, staged)
-    copy = str(executed_half(staged, name))
+    copy = executed_half(staged, name)
     print(f"{name} runs with {values or 'its own values'} …", flush=True)
+    stored, failed = copy.read_bytes(), []
     try:
         papermill.execute_notebook(
             copy, copy, values, cwd=staged, progress_bar=False, **KERNEL_SETTINGS
         )
-    except PapermillExecutionError as error:
-        raise SystemExit(f"{name} stopped: {error.ename}: {error.evalue}") from None
+    except Exception as error:  # a cell's, or a kernel that died or could not start
+        stopped = page_error(nbformat.read(copy, as_version=4), error)
+        copy.write_bytes(stored)
+        keep_stored(copy, stopped, staged.parent / "reports")
+        print(f"{name} stopped. {stopped.where}\n{stopped.message}", file=sys.stderr, flush=True)
+        failed = [name]
     checks.fill(staged, root / "_build" / "reports")
-    status = subprocess.run([*render_command(staged, staged.parent), "--quiet"]).returncode
-    if status == 0:
-        print(f"open {staged.parent / '_build' / 'html' / 'notebooks' / name}.html")
-    return status
+    return render(staged, staged.parent, f"notebooks/{name}.html", failed)
 
 
 def html_pages(root: Path) -> Iterator[str]:
