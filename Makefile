@@ -2,6 +2,8 @@
 # make test   every check: tests, notebooks compared with their stored outputs, lint, types
 # make html   render the stored outputs (seconds)
 # make mine   run a page with your own values: make mine LAM=0.9 DATA=emulate; PAGE=08-… names another
+# make emulated   compare the pages that train once more, on processors that this one emulates
+# make machines   measure how far machines agree on the pages' numbers; an hour. PAGES="05-…" for some
 # make sync   bring notebooks/ up to date with book/; PAGES="01-…" names pages to run again
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +15,7 @@ ifneq ($(wildcard $(NEARBY_DATA)),)
   export AMNL_DATA_DIR ?= $(NEARBY_DATA)
 endif
 
-.PHONY: book test html mine sync lint clean
+.PHONY: book test emulated machines html mine sync lint clean
 .DEFAULT_GOAL := book
 
 # Runs again whenever a dependency or a pin changes.
@@ -41,10 +43,21 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
+
 test: lint
-	$(BIN)/python -m pytest tests notebooks --numprocesses 2 --dist loadfile \
-	  --nbval --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval.cfg --junitxml=_build/reports/tests.xml
+	$(NBVAL) tests notebooks --numprocesses 2 --dist loadfile --junitxml=_build/reports/tests.xml
+
+# The two pages with the most training, under the plainest instructions of each library, and under
+# those that MKL has on every processor.
+TRAINED := notebooks/05-train-cmapss.ipynb notebooks/09-your-own-problem.ipynb
+PLAIN := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41
+emulated: $(VENV)/installed
+	$(PLAIN) $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
+	MKL_CBWR=COMPATIBLE $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
+
+machines: $(VENV)/installed
+	$(BIN)/python tools/machines.py $(PAGES)
 
 clean:
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ _SUBMODULES = (
     "five_point",
     "kept",
     "losses",
+    "machines",
     "model",
     "plots",
     "problem",
@@ -32,33 +33,13 @@ _SUBMODULES = (
     "sweep",
     "train",
 )
-__all__ = [
-    "__version__",
-    "check",
-    "combine_losses",
-    "five_point_sweep",
-    "simulate_sweep",
-    *_SUBMODULES,
-]
-
-
-def check(value: float, expected: float, rtol: float) -> str:
-    """Compare a trained number with the one this book was published with.
-
-    Returns a short line for the page. Raises `AssertionError` that names both numbers when they
-    differ by more than `rtol` (relative), or when `value` is NaN.
-    """
-    if not abs(value - expected) <= rtol * abs(expected):
-        raise AssertionError(
-            f"this run gave {value:.6g}, the book was published with {expected:.6g}; "
-            f"they should agree within {rtol:.1%}"
-        )
-    return f"agrees with the published {expected:.4g} within {rtol:.2g} relative"
+_FUNCTIONS = {"check": "amnl.machines", "five_point_sweep": "amnl.five_point"}
+__all__ = ["__version__", "combine_losses", "simulate_sweep", *_FUNCTIONS, *_SUBMODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "five_point_sweep":
-        return importlib.import_module("amnl.five_point").five_point_sweep
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"amnl.{name}")
     raise AttributeError(f"module 'amnl' has no attribute {name!r}")

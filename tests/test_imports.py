@@ -31,6 +31,7 @@ ORDER = [
     "kept",
     "five_point",
     "results",
+    "machines",
     "my_problem",
     "bench",
     "cli",
