@@ -1,0 +1,106 @@
+"""What a page may claim of a number that comes out of training: as much as machines agree on.
+
+Training is chaotic. A last digit that one processor rounds up and another one down grows over the
+steps, in float64, too. So the pages were run on several machines, most of them emulated, and on
+copies whose initial weights differ in a last digit (`tools/machines.py`). The table of what each
+found is `results/machines.csv`; a page holds its own numbers against it with `amnl.check`.
+"""
+
+import json
+import math
+import os
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SURE = 0.999  # how often a further machine's number should lie within the limits
+_ROUNDING = 1e-9  # relative: what is allowed where all machines agree to the last digit
+RECORD = "AMNL_RECORD_CHECKS"  # names a file: `check` then writes there and compares nothing
+
+
+def check(name: str, value: float | str) -> str:
+    """Hold a trained number, or a verdict, of a page against what other machines found.
+
+    name   in the table, such as "05 test RMSE": the chapter's number, and what it is
+    value  a number has to lie within the `limits` of the measured ones; a word has to be one of
+           them
+
+    Returns a line for the page: what was found, and on how many machines. Raises `AssertionError`
+    for more than machines differ by, and for NaN; `KeyError` for a name that was never measured.
+    """
+    if record := os.environ.get(RECORD):
+        with Path(record).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": name, "value": value}, default=float) + "\n")
+        return "measured"
+    found = measured(name)
+    if isinstance(value, str):
+        counted = Counter(found)
+        if value not in counted:
+            raise AssertionError(f"{name}: this run says {value!r}, other machines {dict(counted)}")
+        return f"as on {counted[value]} of {counted.total()} machines"
+    numbers = found.astype(float)
+    low, high = limits(numbers.to_list())
+    if not low <= value <= high:
+        raise AssertionError(
+            f"{name}: this run gave {value:.6g}, {len(numbers)} machines gave "
+            f"{_between(numbers.min(), numbers.max())}; by how far they differ, "
+            f"{_between(low, high)} was expected"
+        )
+    return f"{_between(numbers.min(), numbers.max())} on {len(numbers)} machines"
+
+
+def _between(low: float, high: float) -> str:
+    """A range, with as many digits as it takes to tell its ends apart, and nine at most."""
+    apart = (high - low) / max(abs(low), abs(high), 1e-300)
+    if apart < _ROUNDING:
+        return f"{low:.4g}"
+    digits = max(3, 2 - math.floor(math.log10(apart)))
+    return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+def limits(values: list[float]) -> tuple[float, float]:
+    """Where one more machine's number should lie, in all but one case in a thousand.
+
+    Student's prediction interval for one more draw from a normal distribution. Settings that a
+    training never meets repeat a number to the last digit, so equal values count once. Where all
+    agree, it is the number itself, to nine digits.
+    """
+    from scipy.special import stdtrit
+
+    distinct = np.unique(values)
+    n, centre = len(distinct), float(np.mean(distinct))
+    rounding = _ROUNDING * float(np.abs(distinct).max())
+    if n == 1:
+        return centre - rounding, centre + rounding
+    half = stdtrit(n - 1, (1 + SURE) / 2) * distinct.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return centre - half - rounding, centre + half + rounding
+
+
+@lru_cache
+def table() -> "pd.DataFrame":
+    """What every machine found: `page`, `cell` ("check", or the number of a code cell), `what` is
+    printed there, and one column a machine, with numbers and words as text."""
+    from importlib.resources import files
+
+    import pandas as pd
+
+    with files("amnl.results").joinpath("machines.csv").open(encoding="utf-8") as stored:
+        return pd.read_csv(stored, comment="#", dtype=str, keep_default_na=False)
+
+
+def measured(name: str) -> "pd.Series[str]":
+    """What each machine found for one name that a page checks, indexed by machine.
+
+    Raises `KeyError` for a name that was never measured. (While pages are measured, it is empty.)
+    """
+    rows = table()
+    rows = rows[(rows.cell == "check") & (rows.what == name)]
+    if rows.empty and not os.environ.get(RECORD):
+        raise KeyError(f"{name!r} was never measured on other machines; `make machines` does it")
+    return rows.iloc[:, 3:].T.iloc[:, 0] if len(rows) else rows.iloc[0:0, 0]
