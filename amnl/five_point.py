@@ -38,6 +38,8 @@ from amnl.problem import (
     Scale,
     check,
     check_data,
+    check_functions,
+    check_rest,
     check_settings,
     mean_scale,
     run,
@@ -316,28 +318,29 @@ def five_point_sweep(
     Raises `ProblemError` for a problem that cannot be swept, and names the way out; `StoreError`
     for a damaged record.
     """
-    lams = [float(lam) for lam in lams]
-    check_settings(lams, margin, seeds, epochs, batch_size, lr)
+    s = check_settings(lams, margin, seeds, epochs, batch_size, lr)
+    check_functions(build=build, losses=losses, metric=metric, combiner=combiner, tell=tell)
+    check_rest(higher_is_better, same_start, store, client)
     check_data(train, val)
     problem = Problem(
-        build, losses, metric, train, val, combiner, epochs, batch_size, lr,
+        build, losses, metric, train, val, combiner, s.epochs, s.batch_size, s.lr,
         torch.get_default_dtype(),
     )  # fmt: skip
     kept = Kept(store, problem)
-    checked = check(problem, lams, same_start)
+    checked = check(problem, s.lams, same_start)
     tell(f"before training, {checked.scale}")
-    runs = _all_runs(problem, checked.shared, lams, seeds, kept, client, tell)
-    _check_runs(runs, lams, seeds)
+    runs = _all_runs(problem, checked.shared, s.lams, s.seeds, kept, client, tell)
+    _check_runs(runs, s.lams, s.seeds)
     scores = _scores(runs)
-    decision = decide(scores, margin, higher_is_better)
+    decision = decide(scores, s.margin, higher_is_better)
     at_reference = [one.scale for one in runs if one.lam == decision.reference]
     notes = (
         *checked.notes,
         *_hardly_learned(scores, checked.untrained, higher_is_better),
         *_notes(decision, scores, checked.scale, higher_is_better),
     )
-    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
-    settings |= {"higher_is_better": higher_is_better}
+    settings: dict[str, Any] = {"epochs": s.epochs, "batch_size": s.batch_size, "lr": s.lr}
+    settings |= {"higher_is_better": bool(higher_is_better)}
     return FivePoint(
         checked.scale,
         mean_scale(at_reference),

@@ -7,11 +7,14 @@ twice, and a combiner that takes no extras. The third, finely tuned weights, is 
 import dataclasses
 import inspect
 import math
+import os
 import random
+import reprlib
 import threading
 import time
+import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,17 +22,30 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    TensorDataset,
+)
 
+from amnl.broadcast import Squares, accident
 from amnl.combiners import task_gradients
 from amnl.stats import FIVE
 
 Losses = Callable[[Any, Any], Sequence[Tensor]]
 Metric = Callable[[Any, Any], float]
 
+_COLLATE = ("collate", "default_collate", "collate_tensor_fn")  # of PyTorch: rows → a batch
 _FEW = 10  # rows; with fewer, nothing is learned and nothing is measured
 _PROBED = 4  # batches for gradient norms
 _ALIKE = 1.05  # pulls that differ by less are called alike
+_EVERY_PAIR = (
+    ". Every prediction would meet every target; .squeeze(-1) or .flatten() one of them. Where all "
+    "pairs are meant, write both axes: p[:, None] and y[None, :]"
+)
 
 
 class ProblemError(ValueError):
@@ -129,21 +145,21 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
     """Try a problem out before it trains.
 
     Raises `ProblemError` where `build` ignores the seed, or does not give the same model twice,
-    `losses` does not give two 0-D tensors with gradients, or compares tensors of other shapes, no
-    parameter is shared, the combiner does not combine, or the metric is no finite number or not the
-    same number twice.
+    `losses` does not give two 0-D tensors with gradients, or lets each prediction meet each target,
+    no parameter is shared, the combiner does not combine, or the metric is no finite number or not
+    the same number twice.
     """
     models = []
     for seed in (0, 0, 1):
         with seeded(seed):
             models.append(problem.build())
     _check_seed(models, same_start)
+    _check_rows(problem, models[1])
     notes = []
     with seeded(0):
         model = models[0]
         model.train()
-        order = torch.Generator().manual_seed(0)
-        batch = next(_batches(problem.train, problem.batch_size, order))
+        batch = _first_batch(problem.train, problem.batch_size)
         pair = _two_losses(problem, model, batch)
         if torch.equal(pair[0], pair[1]):
             raise ProblemError(
@@ -157,69 +173,189 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
             notes.append(note)
         scale = _scale(problem, model, common)
         notes += _sample_weights(problem, model, batch, max(lams))
-        untrained, again = (
-            _score(problem.metric, model, problem.val, "before training") for _ in range(2)
-        )
-        if untrained != again:
-            raise ProblemError(
-                f"the metric of one model is {untrained:.6g}, and then {again:.6g}: metric(model, "
-                "val) draws at random, or changes the model or val. Draw from a seed of your own, "
-                "and work on a copy"
-            )
+        untrained = _check_metric(problem, model)
     if same_start:
         notes.append("same_start: seeds differ in the order of batches and the like alone")
     return Checked(scale, untrained, shared, tuple(notes))
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The numbers of a sweep, as Python's own, whatever library they came from."""
+
+    lams: tuple[float, ...]
+    margin: float
+    seeds: int
+    epochs: int
+    batch_size: int
+    lr: float
+
+
 def check_settings(
-    lams: Sequence[float], margin: float, seeds: int, epochs: int, batch_size: int, lr: float
-) -> None:
+    lams: Any, margin: Any, seeds: Any, epochs: Any, batch_size: Any, lr: Any
+) -> Settings:
     """Raises `ProblemError` that names a setting which no sweep can have."""
-    for lam in lams:
-        if not 0.0 <= lam <= 1.0:
+    return Settings(
+        _weights(lams),
+        _positive("margin", margin, ": the smallest difference of your metric that you would pay "
+                  "for"),
+        _count("seeds", seeds, ": how many; 2 means the seeds 0 and 1"),
+        _count("epochs", epochs),
+        _count("batch_size", batch_size),
+        _positive("lr", lr),
+    )  # fmt: skip
+
+
+def _weights(given: Any) -> tuple[float, ...]:
+    try:
+        lams = [] if isinstance(given, str | bytes) else list(given)
+    except TypeError:  # one number
+        lams = []
+    numbers = [_number(lam) for lam in lams]
+    if len(numbers) < 2 or len(set(numbers)) < len(numbers) or None in numbers:
+        raise ProblemError(
+            f"at least two λ, each a number and each once, are wanted, got {_shown(given)}; such "
+            "as lams=(0.3, 0.5, 0.7)"
+        )
+    for lam in numbers:
+        if lam is not None and not 0.0 <= lam <= 1.0:
             raise ProblemError(f"λ must lie in [0, 1], got {lam}: it weighs the primary loss, and "
                                "1 − λ the auxiliary one")  # fmt: skip
-    if len(set(lams)) < 2 or len(set(lams)) != len(lams):
-        raise ProblemError(f"at least two λ, each once, are wanted, got {list(lams)}")
-    if not (math.isfinite(margin) and margin > 0):
+    return tuple(lam for lam in numbers if lam is not None)
+
+
+def _positive(name: str, value: Any, why: str = "") -> float:
+    number = _number(value)
+    if number is None or not (math.isfinite(number) and number > 0):
+        raise ProblemError(f"{name} must be a positive number, got {_shown(value)}{why}")
+    return number
+
+
+def _count(name: str, value: Any, why: str = "") -> int:
+    number = _number(value)
+    if number is None or not number.is_integer() or number < 1:
+        raise ProblemError(f"{name} must be a whole number above 0, got {_shown(value)}{why}")
+    return int(number)
+
+
+def _number(value: Any) -> float | None:
+    """A number of Python, NumPy or PyTorch; None for anything else, truth values and text too."""
+    if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", False):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    """The value, and its type where that is what is wrong with it."""
+    kind = "" if isinstance(value, int | float) else f" ({type(value).__name__})"
+    return " ".join(reprlib.repr(value).split()) + kind
+
+
+def check_functions(**functions: Any) -> None:
+    """Raises `ProblemError` that names a function which cannot be called as it will be."""
+    takes = {"build": "", "losses": "model, batch", "metric": "model, val"}
+    takes |= {"combiner": "lam", "tell": "line"}
+    for name, function in functions.items():
+        wanted = f"{name}({takes[name]})"
+        if name == "build" and isinstance(function, nn.Module):
+            raise ProblemError(
+                f"build is a model, {type(function).__name__}; a function that makes a fresh one "
+                "at each call is wanted, as all runs start anew: put the lines that made it there"
+            )
+        if not callable(function):
+            raise ProblemError(f"{name} is {_shown(function)}; a function {wanted} is wanted")
+        call = function.forward if isinstance(function, nn.Module) else function
+        arguments = takes[name].split(", ") if takes[name] else []
+        try:
+            signature = inspect.signature(call, follow_wrapped=False)
+        except ValueError:  # built-in, without a signature
+            continue
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            own = getattr(function, "__name__", type(function).__name__)
+            raise ProblemError(
+                f"{name} is called as {wanted}, but {own}{signature} does not take that"
+            ) from None
+
+
+def check_rest(higher_is_better: Any, same_start: Any, store: Any, client: Any) -> None:
+    """Raises `ProblemError` for a switch that is neither on nor off, and the like."""
+    for name, value in {"higher_is_better": higher_is_better, "same_start": same_start}.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ProblemError(f"{name} must be True or False, got {_shown(value)}")
+    if not isinstance(store, str | os.PathLike | None):
+        raise ProblemError(f"store must be the name of a folder, got {_shown(store)}")
+    if client is not None and not (hasattr(client, "submit") and hasattr(client, "scatter")):
         raise ProblemError(
-            f"margin must be positive, got {margin}: the smallest difference of your metric that "
-            "you would pay for"
+            f"client must be a client of Dask, distributed.Client(…), got {_shown(client)}"
         )
-    for name, value in {"seeds": seeds, "epochs": epochs, "batch_size": batch_size}.items():
-        if value < 1 or value != int(value):
-            raise ProblemError(f"{name} must be a whole number above 0, got {value}")
-    if not (math.isfinite(lr) and lr > 0):
-        raise ProblemError(f"lr must be positive, got {lr}")
 
 
 def check_data(train: Any, val: Any) -> None:
-    """Raises `ProblemError` for data that cannot be put in an order by a seed, or is too little."""
+    """Raises `ProblemError` for data that cannot be put in an order by a seed, or is too little.
+
+    `val` is the metric's business: of it, only the rows of tensors and datasets are counted.
+    """
+    _check_kind(train)
+    tensors = tensors_of(train)
+    lengths = sorted({len(t) if t.ndim else 0 for t in tensors})
+    if len(lengths) > 1:
+        raise ProblemError(f"the tensors of train have {lengths} rows; each wants one row a sample")
+    if isinstance(train, list) and tensors and lengths[0] < _FEW <= len(train):
+        raise ProblemError(
+            f"train is a list of {len(train)} tensors of {lengths[0]} rows, so taken for that many "
+            "columns; torch.stack(train) makes one tensor of a list of samples"
+        )
+    _check_rows_of("train", lengths[0] if tensors else len(train))
+    inner, measured = val.dataset if isinstance(val, DataLoader) else val, tensors_of(val)
+    if measured:
+        _check_rows_of("val", max(len(t) if t.ndim else 0 for t in measured))
+    elif isinstance(inner, Dataset) and hasattr(inner, "__len__"):
+        _check_rows_of("val", len(inner))
+
+
+def _check_kind(train: Any) -> None:
     if isinstance(train, DataLoader):
         raise ProblemError(
             "train is a DataLoader; bring its dataset (train.dataset) and batch_size=, as the "
             "order of the batches must follow the seed"
         )
-    arrays = isinstance(train, tuple) and not all(isinstance(t, Tensor) for t in train)
-    if arrays or not (hasattr(train, "__getitem__") and hasattr(train, "__len__")):
-        kinds = f" of {', '.join(type(t).__name__ for t in train)}" if arrays else ""
+    wanted = "bring a Dataset with a length, or a tuple of tensors"
+    if is_table(train):
         raise ProblemError(
-            f"train is {type(train).__name__}{kinds}; bring a Dataset with a length, or a tuple of "
-            "tensors (torch.as_tensor makes one of an array)"
+            f"train is {type(train).__name__}; {wanted}, one row a sample: "
+            'torch.as_tensor(frame[columns].to_numpy("float32")) makes one of a DataFrame'
         )
-    for name, data in (("train", train), ("val", val)):
-        lengths = sorted({len(t) for t in tensors_of(data)})
-        if len(lengths) > 1:
-            raise ProblemError(
-                f"the tensors of {name} have {lengths} rows; each wants one row a sample"
-            )
-        inner = data.dataset if isinstance(data, DataLoader) else data
-        rows = lengths[0] if lengths else len(inner) if hasattr(inner, "__len__") else _FEW
-        if rows < _FEW:
-            raise ProblemError(
-                f"{name} has {rows} rows; with fewer than {_FEW} nothing is learned and nothing "
-                "measured. A dataset has one item a sample"
-            )
+    if isinstance(train, Mapping) and 0 not in train:
+        raise ProblemError(
+            f"train is {type(train).__name__} of {reprlib.repr(list(train))}; {wanted}, such as "
+            "tuple(train.values())"
+        )
+    mixed = isinstance(train, tuple) and not all(isinstance(t, Tensor) for t in train)
+    sized = hasattr(train, "__getitem__") and hasattr(train, "__len__")
+    if mixed or not sized or isinstance(train, IterableDataset | str | bytes):
+        kinds = f" of {', '.join(type(t).__name__ for t in train)}" if mixed else ""
+        raise ProblemError(
+            f"train is {type(train).__name__}{kinds}; {wanted} (torch.as_tensor makes one of an "
+            "array)"
+        )
+
+
+def is_table(data: Any) -> bool:
+    """Whether data are a table whose [k] is no row: a DataFrame and its kin."""
+    return type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+
+
+def _check_rows_of(name: str, rows: int) -> None:
+    if rows < _FEW:
+        raise ProblemError(
+            f"{name} has {rows} rows; with fewer than {_FEW} nothing is learned and nothing "
+            "measured. A dataset has one item a sample"
+        )
 
 
 def _check_seed(models: Sequence[Any], same_start: bool) -> None:
@@ -227,6 +363,11 @@ def _check_seed(models: Sequence[Any], same_start: bool) -> None:
     for model in models:
         if not isinstance(model, nn.Module):
             raise ProblemError(f"build() returned {type(model).__name__}, not a torch.nn.Module")
+        if any(nn.parameter.is_lazy(p) for p in model.parameters()):
+            raise ProblemError(
+                "build() returned a model with lazy layers, which have no weights yet; give their "
+                "sizes, or run the model once on a batch in build"
+            )
     first, again, other = (
         {name: p for name, p in m.named_parameters() if p.requires_grad} for m in models
     )
@@ -255,17 +396,38 @@ def _equal(some: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
     return some.keys() == others.keys() and all(torch.equal(p, others[k]) for k, p in some.items())
 
 
-def _two_losses(problem: Problem, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+def _first_batch(data: Any, batch_size: int) -> Any:
+    try:
+        return next(_batches(data, batch_size, torch.Generator().manual_seed(0)))
+    except (TypeError, RuntimeError) as error:
+        if traceback.extract_tb(error.__traceback__)[-1].name not in _COLLATE:
+            raise
+        raise ProblemError(
+            f"the rows of train do not make a batch: {str(error).splitlines()[0]}. A row is a "
+            "tensor, array or number, or a tuple or dict of these, of one shape in all rows"
+        ) from error
+
+
+@contextmanager
+def _same_shapes(who: str) -> Iterator[None]:
+    """What PyTorch warns of becomes a `ProblemError`; to compare with one number is no mistake."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Using a target size")
-            pair = problem.losses(model, batch)
+            warnings.filterwarnings("ignore", r"Using a target size \(torch\.Size\(\[[1, ]*\]\)\)")
+            yield
     except UserWarning as warning:
+        if not str(warning).startswith("Using a target size"):
+            raise
         shapes = str(warning).partition(". This")[0]
         raise ProblemError(
-            f"a loss compares tensors of different shapes: {shapes}. Every prediction would meet "
-            "every target; .squeeze(-1) or .flatten() one of them"
+            f"{who} compares tensors of different shapes: {shapes}{_EVERY_PAIR}"
         ) from warning
+
+
+def _two_losses(problem: Problem, model: nn.Module, batch: Any) -> tuple[Tensor, Tensor]:
+    with _same_shapes("a loss"):
+        pair = problem.losses(model, batch)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         got = "one tensor" if isinstance(pair, Tensor) else type(pair).__name__
         got += f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
@@ -336,6 +498,98 @@ def _check_combiner(
         "and whatever lets you swap in GABA or GradNorm) will fail with it. Here it is called "
         "without. Add **extras to its signature"
     )
+
+
+def _check_rows(problem: Problem, model: nn.Module) -> None:
+    """Raises `ProblemError` where each prediction of a batch meets each target of it."""
+    rows = min(problem.batch_size, _rows(problem.train))
+    less, whole, error = Squares(of_targets=True), Squares(of_targets=True), None
+    model.train()
+    for squares, size in ((less, rows - 1 if rows > 2 else rows + 1), (whole, rows)):
+        try:
+            with seeded(0), torch.compiler.set_stance("force_eager"):
+                batch = _first_batch(problem.train, size)
+                with warnings.catch_warnings(action="ignore"), squares:
+                    problem.losses(model, batch)
+        except Exception as raised:  # what is wrong with losses itself shows when it is called next
+            error = error or raised
+    found = accident(less, whole)
+    if not found and error and "must match the size of tensor" in str(error) and whole.lined_up:
+        found = next(iter(whole.lined_up.values()))
+    if found:
+        raise ProblemError(f"losses broadcasts: shapes {found}{_EVERY_PAIR}")
+
+
+def _check_metric(problem: Problem, model: nn.Module) -> float:
+    """The metric of a model. Raises `ProblemError` for one that is of no use."""
+
+    def score() -> float:
+        with _same_shapes("the metric"):
+            return _score(problem.metric, model, problem.val, "before training")
+
+    untrained, whole = score(), Squares(of_targets=False)
+    try:
+        with torch.compiler.set_stance("force_eager"), whole:
+            again = score()
+    except ProblemError:
+        raise
+    except Exception:  # the watch was in its way
+        again = math.nan
+    # A watched model is not compiled, and may differ by rounding.
+    if again != untrained and (again := score()) != untrained:
+        why = (
+            "draws at random, or changes the model or val. Draw from a seed of your own, and work "
+        )
+        why += "on a copy"
+        if _is_shuffled(problem.val):
+            why = (
+                "sees val in another order each time, as its DataLoader has shuffle=True. Make it "
+            )
+            why += "with shuffle=False"
+        raise ProblemError(
+            f"the metric of one model is {untrained:.9g}, and then {again:.9g}: metric(model, "
+            f"val) {why}"
+        )
+    if whole.met and (found := accident(_on_fewer_rows(problem, model), whole)):
+        raise ProblemError(f"metric broadcasts: shapes {found}{_EVERY_PAIR}")
+    return untrained
+
+
+def _is_shuffled(val: Any) -> bool:
+    parts = val.values() if isinstance(val, dict) else val if isinstance(val, tuple | list) else ()
+    return any(
+        isinstance(part, DataLoader) and isinstance(part.sampler, RandomSampler)
+        for part in (val, *parts)
+    )
+
+
+def _on_fewer_rows(problem: Problem, model: nn.Module) -> Squares:
+    """What arithmetic the metric does without the last row of `val`."""
+    less = Squares(of_targets=False)
+    model.eval()
+    try:
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"), less:
+            problem.metric(model, _but_one(problem.val))
+    except Exception:  # then nothing is known, and nothing refused
+        return Squares(of_targets=False)
+    return less
+
+
+def _but_one(data: Any) -> Any:
+    """The same data without the last row, where it is known how."""
+    if isinstance(data, Tensor):
+        return data[:-1] if data.ndim else data
+    if isinstance(data, dict):
+        return {name: _but_one(part) for name, part in data.items()}
+    if isinstance(data, TensorDataset):
+        return TensorDataset(*map(_but_one, data.tensors))
+    if isinstance(data, DataLoader):
+        return DataLoader(_but_one(data.dataset), data.batch_size, collate_fn=data.collate_fn)
+    if isinstance(data, Dataset):
+        return Subset(data, range(len(data) - 1))  # type: ignore[arg-type]
+    if isinstance(data, tuple | list) and tensors_of(data):
+        return type(data)(_but_one(part) for part in data)
+    return data
 
 
 def _sample_weights(problem: Problem, model: nn.Module, batch: Any, top: float) -> list[str]:
@@ -464,8 +718,7 @@ def _takes_extras(combiner: Any) -> bool:
 
 def _batches(data: Any, batch_size: int, order: torch.Generator) -> Iterator[Any]:
     """One epoch. A last batch of one is dropped."""
-    tensors = tensors_of(data)
-    rows = len(tensors[0]) if tensors else len(data)
+    tensors, rows = tensors_of(data), _rows(data)
     lone = batch_size > 1 and rows % batch_size == 1
     if not tensors:
         yield from DataLoader(data, batch_size, shuffle=True, generator=order, drop_last=lone)
@@ -474,6 +727,11 @@ def _batches(data: Any, batch_size: int, order: torch.Generator) -> Iterator[Any
     index = torch.randperm(rows, generator=order)
     for part in torch.split(index, batch_size)[: -1 if lone else None]:
         yield tuple(t[part] for t in tensors)
+
+
+def _rows(data: Any) -> int:
+    tensors = tensors_of(data)
+    return len(tensors[0]) if tensors else len(data)
 
 
 def tensors_of(data: Any) -> tuple[Tensor, ...]:
@@ -490,6 +748,8 @@ def _score(metric: Metric, model: nn.Module, val: Any, when: str) -> float:
         given = metric(model, val)
     model.train()
     try:
+        if isinstance(given, str | bytes):
+            raise TypeError("text")
         value = float(given)
     except (TypeError, ValueError, RuntimeError) as error:
         kind = f"{type(given).__name__} {getattr(given, 'shape', '')}".rstrip()
