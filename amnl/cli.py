@@ -6,15 +6,18 @@ object there and nothing else. A failed command says why in one message and exit
 
 import dataclasses
 import difflib
+import importlib.machinery
 import importlib.util
 import inspect
 import json
 import os
+import shlex
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -447,7 +450,11 @@ def _sweep_module(
     from amnl.five_point import five_point_sweep
     from amnl.sweep import connect
 
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers {workers}: at least one is wanted")
+    path = path.expanduser()
     with ExitStack() as stack:
+        stack.enter_context(_prints_to_stderr())
         module = _load_module(path)
         known = inspect.signature(five_point_sweep).parameters
         settings = {name: value for name, value in vars(module).items() if name in known}
@@ -458,8 +465,6 @@ def _sweep_module(
                 f"{path} has no {wanted[0]}; a problem needs build, losses, metric, train, val and "
                 "margin (or --margin). `amnl init` writes one that runs"
             )
-        if workers is not None and workers < 1:
-            raise ValueError(f"--workers {workers}: at least one is wanted")
         if scheduler or (workers or 1) > 1:
             settings["client"] = stack.enter_context(connect(scheduler, workers or 1))
             import cloudpickle
@@ -494,39 +499,87 @@ def _say(line: str) -> None:
     err.print(_escape(line), soft_wrap=True)
 
 
+@contextmanager
+def _prints_to_stderr() -> Iterator[None]:
+    """What the reader's code prints, in this process or in one that it starts, is no result."""
+    sys.stdout.flush()
+    result = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(result, 1)
+        os.close(result)
+
+
 def _load_module(path: Path) -> ModuleType:
     """Run a Python file as a module, under a name that hides no other."""
+    _check_module_name(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; `amnl init {path}` writes a template there")
-    spec = importlib.util.spec_from_file_location(f"_own_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} is no Python file; its name should end in .py")
+    name = "_own_" + path.stem.replace(".", "_")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, "its name ends in .py"
     module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
+    sys.modules[name] = module
     sys.path.insert(0, str(path.resolve().parent))  # for what it imports from beside itself
     with _own_errors(path):
         spec.loader.exec_module(module)
     return module
 
 
+def _check_module_name(path: Path) -> None:
+    """What `init` writes can be run: one rule for both."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it: {path / 'my_problem.py'}")
+    if path.suffix != ".py":
+        raise ValueError(
+            f"{path}: the name of a Python file ends in .py; name it {path.with_suffix('.py')}"
+        )
+    if not path.name.isprintable() or set(path.name) & set('"\\'):
+        raise ValueError(f"{path}: a file name without quotation marks and backslashes is wanted")
+    places = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+    installed = importlib.machinery.PathFinder.find_spec(path.stem, list(places))
+    if path.stem in (*sys.stdlib_module_names, "amnl") or (installed and installed.origin):
+        raise ValueError(
+            f"{path} would hide the module {path.stem}, which Python or a package has by that "
+            f"name, from all that import it; name it {path.with_stem('my_' + path.stem)}"
+        )
+
+
 @contextmanager
 def _own_errors(path: Path) -> Iterator[None]:
-    """An exception from the reader's own file becomes a message that names its line."""
+    """An exception from the reader's own files becomes a message that names its line."""
     from amnl.problem import ProblemError
 
     try:
         yield
     except ProblemError:
         raise
+    except SystemExit as error:
+        raise ValueError(
+            f"{path} ends the program, by sys.exit({error.code!r}) or the like; what it does as a "
+            'script belongs under `if __name__ == "__main__":`'
+        ) from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if Path(f.filename).resolve() == path.resolve()]
-        if isinstance(error, SyntaxError):
-            raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+        own = [f for f in frames if _is_own(Path(f.filename).resolve())]
+        if isinstance(error, SyntaxError) and Path(error.filename or path).is_file():
+            line = f", line {error.lineno}" if error.lineno else ""
+            raise ValueError(f"{error.filename or path}{line}: {error.msg}") from error
         if not own:
             raise
-        where = f"{path}, line {own[-1].lineno}, in {own[-1].name}"
+        file = path if Path(own[-1].filename).resolve() == path.resolve() else own[-1].filename
+        where = f"{file}, line {own[-1].lineno}, in {own[-1].name}"
         raise ValueError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a file is the reader's, and not Python's, a package's or this one's."""
+    homes = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    foreign = [Path(__file__).resolve().parent, *(Path(home).resolve() for home in homes)]
+    return file.is_file() and not any(home in file.parents for home in foreign)
 
 
 @app.command()
@@ -537,14 +590,17 @@ def init(
     from importlib.resources import files
 
     with _plain_errors():
+        path = path.expanduser()
+        _check_module_name(path)
         _check_target(path)
         text = files("amnl").joinpath("my_problem.py").read_text(encoding="utf-8")
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.write(text.replace("my_problem.py", path.name))
+                file.write(text.replace("my_problem.py", shlex.quote(path.name)))
         except FileExistsError:
             raise ValueError(f"{path} is there already; name another file") from None
-    out.print(f"wrote {_escape(str(path))}. Next: amnl sweep --module {_escape(str(path))}")
+    command = f"amnl sweep --module {shlex.quote(str(path))}"
+    out.print(f"wrote {_escape(str(path))}. Next: {_escape(command)}", soft_wrap=True)
 
 
 def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from amnl.cmapss import write_atomically
-from amnl.problem import Problem, Run, Scale, seeded, tensors_of
+from amnl.problem import Problem, Run, Scale, has_rows, seeded, tensors_of
 from amnl.sweep import StoreError, sealed, unsealed
 
 _RECIPE = 2  # raise it when `amnl.problem.run` or the record changes: stored runs are run again
@@ -69,7 +69,7 @@ def identity(problem: Problem) -> str:
         digest.add(part.name)
         digest.add(getattr(problem, part.name))
     for data in (problem.train, problem.val):
-        if not tensors_of(data) and hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        if not tensors_of(data) and has_rows(data):
             with seeded(0):
                 rows = np.linspace(0, len(data) - 1, min(_SAMPLED, len(data))).astype(int).tolist()
                 digest.add([data[row] for row in rows])

@@ -324,29 +324,29 @@ def _check_kind(train: Any) -> None:
             "train is a DataLoader; bring its dataset (train.dataset) and batch_size=, as the "
             "order of the batches must follow the seed"
         )
-    wanted = "bring a Dataset with a length, or a tuple of tensors"
-    if is_table(train):
-        raise ProblemError(
-            f"train is {type(train).__name__}; {wanted}, one row a sample: "
-            'torch.as_tensor(frame[columns].to_numpy("float32")) makes one of a DataFrame'
-        )
-    if isinstance(train, Mapping) and 0 not in train:
-        raise ProblemError(
-            f"train is {type(train).__name__} of {reprlib.repr(list(train))}; {wanted}, such as "
-            "tuple(train.values())"
-        )
+    kind, wanted = type(train).__name__, "bring a Dataset with a length, or a tuple of tensors"
     mixed = isinstance(train, tuple) and not all(isinstance(t, Tensor) for t in train)
-    sized = hasattr(train, "__getitem__") and hasattr(train, "__len__")
-    if mixed or not sized or isinstance(train, IterableDataset | str | bytes):
-        kinds = f" of {', '.join(type(t).__name__ for t in train)}" if mixed else ""
-        raise ProblemError(
-            f"train is {type(train).__name__}{kinds}; {wanted} (torch.as_tensor makes one of an "
-            "array)"
-        )
+    if has_rows(train) and not mixed and not isinstance(train, str | bytes):
+        return
+    how = "torch.as_tensor makes one of an array"
+    if _is_table(train):
+        how = 'torch.as_tensor(frame[columns].to_numpy("float32")) makes one of a DataFrame'
+    elif isinstance(train, Mapping):
+        kind += f" of {', '.join(map(str, list(train)[:5]))}"
+        how = "tuple(train.values()) makes one of tensors"
+    elif mixed:
+        kind += f" of {', '.join(type(t).__name__ for t in train)}"
+    raise ProblemError(f"train is {kind}; {wanted} ({how})")
 
 
-def is_table(data: Any) -> bool:
-    """Whether data are a table whose [k] is no row: a DataFrame and its kin."""
+def has_rows(data: Any) -> bool:
+    """Whether `data[k]` is row k of `len(data)`: of a dataset or list, not of a table or dict."""
+    sized = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    keyed = _is_table(data) or (isinstance(data, Mapping) and 0 not in data)
+    return sized and not keyed and not isinstance(data, IterableDataset)
+
+
+def _is_table(data: Any) -> bool:
     return type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
 
 

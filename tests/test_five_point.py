@@ -1,10 +1,12 @@
 """The five-point sweep: its rule on planted tables, help for wrong use, its store, its output."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import five_point_rates
 import matplotlib.pyplot as plt
@@ -23,7 +25,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss, mse_loss
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from typer.testing import CliRunner, Result
 
 import amnl
@@ -317,6 +319,219 @@ class Plain(nn.Module):
 def test_wrong_use_is_named_with_a_way_out(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ProblemError, match=f"(?s){words}"):
         sweep(**changes)
+
+
+class Stream(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(zip(*TRAIN, strict=True))
+
+
+class LongStream(Stream):
+    def __len__(self) -> int:
+        return 40
+
+
+class Scored(NamedTuple):
+    rmse: float
+
+
+def of_one(batch: Any) -> Any:
+    return losses(build(), batch)
+
+
+def _of_weight(weight: float, model: nn.Module, batch: Any) -> Any:
+    return weight * losses(model, batch)[0], losses(model, batch)[1]
+
+
+FRAME = pd.DataFrame({"a": X[:, 0].numpy(), "y": Y.numpy()})
+
+
+# What people bring that is of another kind: said in one line, with what was expected and what came.
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train": FRAME}, "train is DataFrame; .*tuple of tensors.*to_numpy"),
+        ({"train": FRAME["y"]}, "train is Series; .*tuple of tensors"),
+        ({"train": pd.DataFrame(np.zeros((40, 40)))}, "train is DataFrame"),
+        ({"train": (FRAME, FRAME)}, "tuple of DataFrame, DataFrame"),
+        ({"train": {"x": X, "y": Y}}, r"train is dict of x, y; .*tuple\(train.values"),
+        ({"train": Stream()}, "train is Stream; .*Dataset with a length"),
+        ({"train": LongStream()}, "train is LongStream; .*Dataset with a length"),
+        ({"train": (row for row in zip(*TRAIN, strict=True))}, "train is generator; .*Dataset"),
+        ({"train": "train.csv and so on"}, "train is str; .*Dataset"),
+        ({"train": Path("train.csv")}, "train is .*Path; .*Dataset"),
+        ({"train": list(X.repeat(1, 2))}, r"list of 40 tensors of 6 rows.*torch.stack\(train\)"),
+        ({"train": (X, Y, torch.tensor(1.0))}, r"\[0, 40\] rows"),
+        ({"train": [(x, None) for x in X]}, "rows of train do not make a batch.*NoneType"),
+        ({"train": [X[0, : 1 + k % 2] for k in range(40)]}, r"tensors of train have \[1, 2\] rows"),
+        ({"train": [(X[0, : 1 + k % 2], 1) for k in range(40)]}, "do not make a batch.*equal size"),
+        ({"val": DataLoader(TensorDataset(X, Y), 7, shuffle=True),
+          "metric": lambda m, v: torch.cat([m(b[0])[:, 0] for b in v])[0]},
+         "order each time.*shuffle=True.*shuffle=False"),
+        ({"val": {"test": DataLoader(TensorDataset(X, Y), 7, shuffle=True)},
+          "metric": lambda m, v: next(m(b[0])[0, 0] for b in v["test"])}, "shuffle=True"),
+        ({"seeds": [0, 1]}, r"seeds must be a whole number.*\[0, 1\] \(list\).*2 means"),
+        ({"seeds": range(3)}, r"seeds.*range\(0, 3\)"),
+        ({"seeds": True}, "seeds.*True"),
+        ({"seeds": 2.5}, r"seeds.*2\.5"),
+        ({"seeds": None}, "seeds.*None"),
+        ({"seeds": math.inf}, "seeds.*inf"),
+        ({"seeds": math.nan}, "seeds.*nan"),
+        ({"seeds": "2"}, r"seeds.*'2' \(str\)"),
+        ({"epochs": "3"}, r"epochs must be a whole number.*'3' \(str\)"),
+        ({"epochs": -1}, "epochs.*-1"),
+        ({"batch_size": 0.5}, r"batch_size.*0\.5"),
+        ({"batch_size": None}, "batch_size.*None"),
+        ({"lr": "fast"}, r"lr must be a positive number.*'fast' \(str\)"),
+        ({"lr": [1e-3, 1e-4]}, r"lr.*\(list\)"),
+        ({"lr": np.array([1e-3])}, r"lr.*\(ndarray\)"),
+        ({"margin": None}, r"margin must be a positive number, got None.*pay for"),
+        ({"margin": "0.1"}, r"margin.*'0\.1' \(str\).*pay for"),
+        ({"margin": torch.ones(2)}, r"margin.*\(Tensor\)"),
+        ({"margin": math.nan}, "margin.*nan"),
+        ({"lams": 0.5}, "two λ.*got 0.5.*such as"),
+        ({"lams": "0.3,0.5"}, r"two λ.*'0.3,0.5' \(str\)"),
+        ({"lams": ("0.3", "0.5")}, r"two λ, each a number.*'0.3'"),
+        ({"lams": None}, "two λ.*None"),
+        ({"lams": [[0.3, 0.5]]}, r"two λ.*\[\[0.3"),
+        ({"higher_is_better": "no"}, "higher_is_better must be True or False.*'no'"),
+        ({"same_start": None}, "same_start must be True or False"),
+        ({"store": 7}, "store must be the name of a folder, got 7"),
+        ({"client": "tcp://here:8786"}, r"client must be.*Dask.*'tcp://here:8786' \(str\)"),
+        ({"build": build()}, "build is a model, Sequential; a function"),
+        ({"build": lambda width: nn.Linear(3, width)}, r"called as build\(\).*\(width\) does not"),
+        ({"build": nn.Linear}, r"called as build\(\).*Linear\(in_features"),
+        ({"build": lambda: nn.Linear}, "returned type, not a torch.nn.Module"),
+        ({"build": lambda: nn.LazyLinear(3)}, "lazy layers"),
+        ({"losses": of_one}, r"called as losses\(model, batch\), but of_one\(batch.*does not"),
+        ({"losses": (mse_loss, cross_entropy)}, r"losses is \(.*a function losses\(model, batch\)"),
+        ({"losses": None}, "losses is None.*a function"),
+        ({"losses": lambda m, b: None}, r"losses\(model, batch\) returned NoneType"),
+        ({"losses": lambda m, b: dict(zip("ab", losses(m, b), strict=True))}, "returned dict"),
+        ({"metric": lambda model: 1.0}, r"called as metric\(model, val\).*\(model\) does not"),
+        ({"metric": 0.5}, "metric is 0.5; a function"),
+        ({"metric": Scored}, r"called as metric\(model, val\), but Scored"),
+        ({"metric": lambda m, v: {"rmse": 1.0}}, "metric.*returned dict; one number"),
+        ({"metric": lambda m, v: Scored(1.0)}, "metric.*returned Scored; one number"),
+        ({"metric": lambda m, v: torch.ones(3)}, r"metric.*Tensor torch.Size\(\[3\]\); one number"),
+        ({"metric": lambda m, v: "0.5"}, "metric.*returned str; one number"),
+        ({"combiner": "amnl"}, r"combiner is 'amnl' \(str\); a function combiner\(lam\)"),
+        ({"combiner": FixedWeightLoss.convex(0.5)}, r"called as combiner\(lam\)"),
+        ({"tell": True}, "tell is True; a function"),
+    ],
+)  # fmt: skip
+def test_another_kind_of_input_is_named(
+    changes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    """Nothing is written, and the message is one line."""
+    with pytest.raises(ProblemError, match=words) as caught:
+        sweep(**{"store": tmp_path / "runs", **changes})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+def test_a_forgotten_margin_is_named() -> None:
+    with pytest.raises(TypeError, match="'margin'"):
+        five_point_sweep(build, losses, metric, TRAIN, TRAIN)  # type: ignore[call-arg]
+
+
+class Frozen(nn.Module):
+    """The first layer does not learn, the second is shared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.Linear(4, 3))
+        self.layers[0].requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return out
+
+
+def as_dict(model: nn.Module, batch: Any) -> Any:
+    return losses(model, (batch["x"], batch["y"], batch["z"]))
+
+
+DICTS = [{"x": x, "y": y, "z": z} for x, y, z in zip(*TRAIN, strict=True)]
+HALF = (X.bfloat16(), Y.bfloat16(), Z)
+LOADER = DataLoader(TensorDataset(*TRAIN), 16)
+
+
+def of_loader(model: nn.Module, val: Any) -> float:
+    return float(np.mean([metric(model, batch) for batch in val]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"margin": 0.05 * Y.std()},
+        {"margin": np.float32(0.1), "lr": np.float32(0.02), "epochs": np.int64(2)},
+        {"seeds": 2.0, "epochs": torch.tensor(1), "batch_size": np.float64(20)},
+        {"lams": np.linspace(0.3, 0.7, 3)},
+        {"lams": torch.tensor([0.25, 0.5])},
+        {"lams": range(2)},
+        {"higher_is_better": np.bool_(True)},
+        {"metric": lambda m, v: np.float32(metric(m, v))},
+        {"metric": lambda m, v: torch.tensor([metric(m, v)])},
+        {"train": TensorDataset(*TRAIN)},
+        {"train": list(TRAIN)},
+        {"train": list(zip(*TRAIN, strict=True))},
+        {"train": Subset(TensorDataset(*TRAIN), range(30))},
+        {"train": dict(enumerate(zip(*TRAIN, strict=True)))},
+        {"train": DICTS, "losses": as_dict},
+        {"train": np.hstack([X.numpy(), Y[:, None].numpy()]), "losses": lambda m, b: losses(
+            m, (b[:, :3], b[:, 3], (b[:, 0] > 0).long()))},
+        {"val": LOADER, "metric": of_loader},
+        {"val": (LOADER, LOADER), "metric": lambda m, v: of_loader(m, v[1])},
+        {"val": (X.numpy(), Y.numpy()), "metric": lambda m, v: np.square(
+            m(torch.as_tensor(v[0]))[:, 0].numpy() - v[1]).mean()},
+        {"val": {"x": X, "y": Y}, "metric": lambda m, v: metric(m, (v["x"], v["y"]))},
+        {"val": {str(k): X[k] for k in range(12)},
+         "metric": lambda m, v: m(torch.stack(list(v.values()))).square().mean()},
+        {"val": FRAME, "metric": lambda m, v: metric(m, (X, torch.as_tensor(v["y"].to_numpy())))},
+        {"val": (X, Y, torch.tensor(2.0))},
+        {"val": (X, Y, torch.ones(1))},
+        {"val": None, "metric": lambda m, v: metric(m, TRAIN)},
+        {"build": lambda: build().bfloat16(), "train": HALF, "val": HALF},
+        {"build": lambda: build().double(), "train": (X.double(), Y.double(), Z),
+         "val": (X.double(), Y.double())},
+        {"train": (X, Y.round().long(), Z)},
+        {"build": lambda: nn.Sequential(nn.Embedding(9, 3), nn.Flatten(), nn.Linear(9, 3)),
+         "train": ((X + 4).long(), Y, Z), "val": ((X + 4).long(), Y)},
+        {"build": Frozen},
+        {"losses": functools.partial(_of_weight, 2.0)},
+        {"losses": lambda *given: losses(*given)},
+        {"losses": lambda m, b, extra=1: list(losses(m, b))},
+        {"build": functools.wraps(nn.Linear)(lambda *args: build())},
+    ],
+)  # fmt: skip
+def test_odd_input_that_is_right_runs_and_saves(changes: dict[str, Any], tmp_path: Path) -> None:
+    found = sweep(**{"store": tmp_path / "runs", **changes})
+    found.save(tmp_path / "found")
+    assert FivePoint.load(tmp_path / "found") == found
+    again: list[str] = []
+    sweep(**{"store": tmp_path / "runs", "tell": again.append, **changes})
+    assert any(line.endswith("runs are in the store") for line in again)
+
+
+def test_val_may_be_a_stream(tmp_path: Path) -> None:
+    def of_stream(model: nn.Module, val: Any) -> float:
+        return metric(model, next(iter(DataLoader(val, 40))))
+
+    assert sweep(val=LongStream(), metric=of_stream, store=tmp_path).scores == sweep().scores
+
+
+@pytest.mark.parametrize("where", ["build", "losses", "metric", "combiner"])
+def test_the_readers_own_errors_keep_their_type_and_line(where: str) -> None:
+    class Own(Exception):
+        pass
+
+    def fails(*given: Any) -> Any:
+        raise Own("mine")
+
+    with pytest.raises(Own, match="mine") as caught:
+        sweep(**{where: fails})
+    assert caught.traceback[-1].name == "fails"
 
 
 def test_a_seed_that_changes_nothing_is_noticed_in_the_runs() -> None:
@@ -891,25 +1106,122 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
         ("x = (", (), "mine.py, line 1"),
         ("x = 1\ny = unknown", (), "mine.py, line 2.*NameError.*unknown"),
         ("import nowhere_to_be_found", (), "line 1.*ModuleNotFoundError"),
+        ("import sys\nsys.exit('bye')", (), "mine.py ends the program.*'bye'.*__main__"),
+        ("import argparse\nargparse.ArgumentParser().parse_args()", (), "mine.py ends the program"),
+        ("x = 1\0", (), "mine.py.*null bytes"),
+        ("import beside_it", (), r"beside_it.py, line 2, in <module>: KeyError: 'gone'"),
         ("def build():\n    return {}['x']", (), r"line \d+, in build: KeyError"),
         ("", ("--subsets", "FD001"), "--subsets is not for --module"),
         ("", ("--dry-run",), "--dry-run is not for --module"),
         ("", ("--seeds", "4-9"), "--seeds '4-9'.*number"),
         ("", ("--lams", "0.5,1.5"), r"λ.*\[0, 1\].*1\.5"),
         ("", ("--margin", "-1"), "margin.*positive"),
-        ("", ("--workers", "0"), "--workers 0"),
+        ("", ("--workers", "0"), "--workers 0: at least one"),
+        ("", ("--workers", "-1"), "--workers -1: at least one"),
+        ("x = (", ("--workers", "-1"), "--workers -1: at least one"),
+        ("margin = '0.1'\ndef build(): pass  # build()", (), r"margin.*'0\.1' \(str\)"),
+        ("seeds = [0, 1]\n# build()", (), r"seeds.*\[0, 1\] \(list\)"),
+        ("def losses(batch): pass  # build()", (), r"losses\(model, batch\), but losses\(batch\)"),
+        ("import beside_it_too as b\nlosses = b.losses  # build()", (),
+         r"beside_it_too.py, line 2, in losses: AttributeError: 'TwoHeads'.*nothing"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_module_is_named(
     tmp_path: Path, text: str | None, options: tuple[str, ...], words: str
 ) -> None:
     path = tmp_path / "mine.py"
+    (tmp_path / "beside_it.py").write_text("\nraise KeyError('gone')")
+    (tmp_path / "beside_it_too.py").write_text("def losses(model, batch):\n    model.nothing\n")
     if text is not None:
         whole = Path(my_problem.__file__).read_text(encoding="utf-8")
         path.write_text(whole + "\n" + text if "build()" in text or not text else text)
-    done = cli("sweep", "--module", path, "--store", tmp_path / "runs", *SHORT, *options)
+    short = () if "seeds =" in (text or "") else SHORT
+    done = cli("sweep", "--module", path, "--store", tmp_path / "runs", *short, *options)
     assert done.exit_code == 1, done.output
     assert re.search(words, " ".join(done.stderr.split())), done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["my-problem.py", "my problem.py", "class.py", "a.b.py", "sub/x.py", "~/x.py", "ä's.py"]
+)
+def test_what_init_writes_can_be_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the command that it names is the one to type."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = cli("init", name)
+    assert done.exit_code == 0, done.output
+    words = shlex.split(done.stdout.partition("Next: amnl ")[2])
+    assert len(words) == 3 and Path(words[2]).is_file()
+    done = cli(*words, "--seeds", 1, "--epochs", 1, "--lams", "0.3,0.7")
+    assert done.exit_code == 0, done.output
+    assert cli("sweep", "--module", name, "--seeds", 1, "--epochs", 1, "--lams", "0.3,0.7",
+               ).exit_code == 0  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("my_problem", "ends in .py; name it my_problem.py"),
+        ("prob.txt", "ends in .py; name it prob.py"),
+        ("prob.ipynb", "ends in .py; name it prob.py"),
+        (".", "is a folder; name a file in it"),
+        ("sub", "is a folder; name a file in it: sub/my_problem.py"),
+        ("torch.py", "would hide the module torch.*name it my_torch.py"),
+        ("sub/random.py", "would hide the module random.*name it sub/my_random.py"),
+        ("pandas.py", "would hide the module pandas"),
+        ("amnl.py", "would hide the module amnl"),
+        ('a"""b.py', "without quotation marks"),
+        ("nowhere/x.py", "nowhere"),
+    ],
+)
+def test_names_that_init_and_the_sweep_refuse(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = cli("init", name)
+    assert done.exit_code == 1 and re.search(words, done.stderr), done.output
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    if name != "nowhere/x.py" and "sub" not in name and name != ".":
+        Path(name).write_text("")
+    done = cli("sweep", "--module", name)
+    assert done.exit_code == 1 and re.search(words, done.stderr), done.output
+
+
+LOUD = """
+import os, warnings
+print("printed at import")
+os.write(1, b"written at import")
+_losses, _metric = losses, metric
+def losses(model, batch):
+    print("printed in losses")
+    warnings.warn("a warning")
+    return _losses(model, batch)
+def metric(model, val):
+    print("printed in metric")
+    os.system("echo printed by a command")
+    return _metric(model, val)
+train = tuple(column[:100] for column in train)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", 2)])
+def test_what_a_module_prints_is_no_result(tmp_path: Path, workers: tuple[Any, ...]) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        Path(my_problem.__file__).read_text(encoding="utf-8").partition("\nif __na")[0] + LOUD
+    )
+    command = [sys.executable, "-m", "amnl.cli", "sweep", "--module", path, *SHORT, "--json"]
+    command += ["--store", tmp_path / "runs", "--lams", "0.3,0.7", *workers]
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["runs"]
+    for loud in ("printed at import", "written at import", "printed in losses", "by a command",
+                 "a warning", "printed in metric"):  # fmt: skip
+        assert loud in done.stderr
 
 
 def test_a_misspelt_setting_is_mentioned(tmp_path: Path) -> None:
