@@ -28,6 +28,7 @@ from torch import nn
 from amnl.cmapss import write_atomically
 from amnl.combiners import FixedWeightLoss
 from amnl.decide import Comparison, Decision, decide, luck
+from amnl.inputs import check_data, check_functions, check_rest, check_settings
 from amnl.kept import Kept
 from amnl.problem import (
     Losses,
@@ -37,10 +38,6 @@ from amnl.problem import (
     Run,
     Scale,
     check,
-    check_data,
-    check_functions,
-    check_rest,
-    check_settings,
     mean_scale,
     run,
     three_digits,

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from amnl.cmapss import write_atomically
-from amnl.problem import Problem, Run, Scale, has_rows, seeded, tensors_of
+from amnl.inputs import has_rows
+from amnl.problem import Problem, Run, Scale, seeded, tensors_of
 from amnl.sweep import StoreError, sealed, unsealed
 
 _RECIPE = 2  # raise it when `amnl.problem.run` or the record changes: stored runs are run again

@@ -7,14 +7,12 @@ twice, and a combiner that takes no extras. The third, finely tuned weights, is 
 import dataclasses
 import inspect
 import math
-import os
 import random
-import reprlib
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +23,6 @@ from torch import Tensor, nn
 from torch.utils.data import (
     DataLoader,
     Dataset,
-    IterableDataset,
     RandomSampler,
     Subset,
     TensorDataset,
@@ -39,7 +36,6 @@ Losses = Callable[[Any, Any], Sequence[Tensor]]
 Metric = Callable[[Any, Any], float]
 
 _COLLATE = ("collate", "default_collate", "collate_tensor_fn")  # of PyTorch: rows → a batch
-_FEW = 10  # rows; with fewer, nothing is learned and nothing is measured
 _PROBED = 4  # batches for gradient norms
 _ALIKE = 1.05  # pulls that differ by less are called alike
 _EVERY_PAIR = (
@@ -173,189 +169,15 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
             notes.append(note)
         scale = _scale(problem, model, common)
         notes += _sample_weights(problem, model, batch, max(lams))
+        if strangers := _strangers(model, pair):
+            notes.append(
+                f"losses() goes through {strangers} parameters that are not the model's: no run "
+                "trains them. Make their layer in build(), as a part of the model"
+            )
         untrained = _check_metric(problem, model)
     if same_start:
         notes.append("same_start: seeds differ in the order of batches and the like alone")
     return Checked(scale, untrained, shared, tuple(notes))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The numbers of a sweep, as Python's own, whatever library they came from."""
-
-    lams: tuple[float, ...]
-    margin: float
-    seeds: int
-    epochs: int
-    batch_size: int
-    lr: float
-
-
-def check_settings(
-    lams: Any, margin: Any, seeds: Any, epochs: Any, batch_size: Any, lr: Any
-) -> Settings:
-    """Raises `ProblemError` that names a setting which no sweep can have."""
-    return Settings(
-        _weights(lams),
-        _positive("margin", margin, ": the smallest difference of your metric that you would pay "
-                  "for"),
-        _count("seeds", seeds, ": how many; 2 means the seeds 0 and 1"),
-        _count("epochs", epochs),
-        _count("batch_size", batch_size),
-        _positive("lr", lr),
-    )  # fmt: skip
-
-
-def _weights(given: Any) -> tuple[float, ...]:
-    try:
-        lams = [] if isinstance(given, str | bytes) else list(given)
-    except TypeError:  # one number
-        lams = []
-    numbers = [_number(lam) for lam in lams]
-    if len(numbers) < 2 or len(set(numbers)) < len(numbers) or None in numbers:
-        raise ProblemError(
-            f"at least two λ, each a number and each once, are wanted, got {_shown(given)}; such "
-            "as lams=(0.3, 0.5, 0.7)"
-        )
-    for lam in numbers:
-        if lam is not None and not 0.0 <= lam <= 1.0:
-            raise ProblemError(f"λ must lie in [0, 1], got {lam}: it weighs the primary loss, and "
-                               "1 − λ the auxiliary one")  # fmt: skip
-    return tuple(lam for lam in numbers if lam is not None)
-
-
-def _positive(name: str, value: Any, why: str = "") -> float:
-    number = _number(value)
-    if number is None or not (math.isfinite(number) and number > 0):
-        raise ProblemError(f"{name} must be a positive number, got {_shown(value)}{why}")
-    return number
-
-
-def _count(name: str, value: Any, why: str = "") -> int:
-    number = _number(value)
-    if number is None or not number.is_integer() or number < 1:
-        raise ProblemError(f"{name} must be a whole number above 0, got {_shown(value)}{why}")
-    return int(number)
-
-
-def _number(value: Any) -> float | None:
-    """A number of Python, NumPy or PyTorch; None for anything else, truth values and text too."""
-    if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", False):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return None
-
-
-def _shown(value: Any) -> str:
-    """The value, and its type where that is what is wrong with it."""
-    kind = "" if isinstance(value, int | float) else f" ({type(value).__name__})"
-    return " ".join(reprlib.repr(value).split()) + kind
-
-
-def check_functions(**functions: Any) -> None:
-    """Raises `ProblemError` that names a function which cannot be called as it will be."""
-    takes = {"build": "", "losses": "model, batch", "metric": "model, val"}
-    takes |= {"combiner": "lam", "tell": "line"}
-    for name, function in functions.items():
-        wanted = f"{name}({takes[name]})"
-        if name == "build" and isinstance(function, nn.Module):
-            raise ProblemError(
-                f"build is a model, {type(function).__name__}; a function that makes a fresh one "
-                "at each call is wanted, as all runs start anew: put the lines that made it there"
-            )
-        if not callable(function):
-            raise ProblemError(f"{name} is {_shown(function)}; a function {wanted} is wanted")
-        call = function.forward if isinstance(function, nn.Module) else function
-        arguments = takes[name].split(", ") if takes[name] else []
-        try:
-            signature = inspect.signature(call, follow_wrapped=False)
-        except ValueError:  # built-in, without a signature
-            continue
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            own = getattr(function, "__name__", type(function).__name__)
-            raise ProblemError(
-                f"{name} is called as {wanted}, but {own}{signature} does not take that"
-            ) from None
-
-
-def check_rest(higher_is_better: Any, same_start: Any, store: Any, client: Any) -> None:
-    """Raises `ProblemError` for a switch that is neither on nor off, and the like."""
-    for name, value in {"higher_is_better": higher_is_better, "same_start": same_start}.items():
-        if not isinstance(value, bool | np.bool_):
-            raise ProblemError(f"{name} must be True or False, got {_shown(value)}")
-    if not isinstance(store, str | os.PathLike | None):
-        raise ProblemError(f"store must be the name of a folder, got {_shown(store)}")
-    if client is not None and not (hasattr(client, "submit") and hasattr(client, "scatter")):
-        raise ProblemError(
-            f"client must be a client of Dask, distributed.Client(…), got {_shown(client)}"
-        )
-
-
-def check_data(train: Any, val: Any) -> None:
-    """Raises `ProblemError` for data that cannot be put in an order by a seed, or is too little.
-
-    `val` is the metric's business: of it, only the rows of tensors and datasets are counted.
-    """
-    _check_kind(train)
-    tensors = tensors_of(train)
-    lengths = sorted({len(t) if t.ndim else 0 for t in tensors})
-    if len(lengths) > 1:
-        raise ProblemError(f"the tensors of train have {lengths} rows; each wants one row a sample")
-    if isinstance(train, list) and tensors and lengths[0] < _FEW <= len(train):
-        raise ProblemError(
-            f"train is a list of {len(train)} tensors of {lengths[0]} rows, so taken for that many "
-            "columns; torch.stack(train) makes one tensor of a list of samples"
-        )
-    _check_rows_of("train", lengths[0] if tensors else len(train))
-    inner, measured = val.dataset if isinstance(val, DataLoader) else val, tensors_of(val)
-    if measured:
-        _check_rows_of("val", max(len(t) if t.ndim else 0 for t in measured))
-    elif isinstance(inner, Dataset) and hasattr(inner, "__len__"):
-        _check_rows_of("val", len(inner))
-
-
-def _check_kind(train: Any) -> None:
-    if isinstance(train, DataLoader):
-        raise ProblemError(
-            "train is a DataLoader; bring its dataset (train.dataset) and batch_size=, as the "
-            "order of the batches must follow the seed"
-        )
-    kind, wanted = type(train).__name__, "bring a Dataset with a length, or a tuple of tensors"
-    mixed = isinstance(train, tuple) and not all(isinstance(t, Tensor) for t in train)
-    if has_rows(train) and not mixed and not isinstance(train, str | bytes):
-        return
-    how = "torch.as_tensor makes one of an array"
-    if _is_table(train):
-        how = 'torch.as_tensor(frame[columns].to_numpy("float32")) makes one of a DataFrame'
-    elif isinstance(train, Mapping):
-        kind += f" of {', '.join(map(str, list(train)[:5]))}"
-        how = "tuple(train.values()) makes one of tensors"
-    elif mixed:
-        kind += f" of {', '.join(type(t).__name__ for t in train)}"
-    raise ProblemError(f"train is {kind}; {wanted} ({how})")
-
-
-def has_rows(data: Any) -> bool:
-    """Whether `data[k]` is row k of `len(data)`: of a dataset or list, not of a table or dict."""
-    sized = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    keyed = _is_table(data) or (isinstance(data, Mapping) and 0 not in data)
-    return sized and not keyed and not isinstance(data, IterableDataset)
-
-
-def _is_table(data: Any) -> bool:
-    return type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
-
-
-def _check_rows_of(name: str, rows: int) -> None:
-    if rows < _FEW:
-        raise ProblemError(
-            f"{name} has {rows} rows; with fewer than {_FEW} nothing is learned and nothing "
-            "measured. A dataset has one item a sample"
-        )
 
 
 def _check_seed(models: Sequence[Any], same_start: bool) -> None:
@@ -470,6 +292,22 @@ def _shared(model: nn.Module, pair: Sequence[Tensor]) -> tuple[str, ...]:
     return shared
 
 
+def _strangers(model: nn.Module, pair: Sequence[Tensor]) -> int:
+    """How many numbers in parameters outside the model both losses reach."""
+    own, seen, found = set(map(id, model.parameters())), set(), {}
+    waiting = [loss.grad_fn for loss in pair]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [above for above, _ in node.next_functions]
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, nn.Parameter) and id(leaf) not in own:
+            found[id(leaf)] = leaf.numel()
+    return sum(found.values())
+
+
 def _check_combiner(
     problem: Problem,
     pair: tuple[Tensor, Tensor],
@@ -478,7 +316,7 @@ def _check_combiner(
     lams: Sequence[float],
 ) -> str | None:
     """A trial call. Raises `ProblemError` for what is no combiner; a note on one without extras."""
-    combiner = problem.combiner(lams[0])
+    combiner = _combiner(problem, lams[0], model)
     if not callable(combiner):
         raise ProblemError(
             f"combiner({lams[0]:g}) returned {type(combiner).__name__}; combiner= takes a function "
@@ -638,7 +476,7 @@ def _curvature_spread(problem: Problem, model: nn.Module, batch: Any) -> tuple[f
                 continue
             probe = torch.randn(leaf[:1].shape, generator=draw).to(leaf)
             (bend,) = torch.autograd.grad((slope * probe).sum(), leaf, retain_graph=True)
-            squares = squares + bend.flatten(1).square().sum(1) if bend.ndim > 1 else bend.square()
+            squares = squares + bend.reshape(len(bend), -1).square().sum(1)
     except (RuntimeError, IndexError, TypeError, ValueError, AttributeError) as error:
         return 1.0, f"as the primary loss has no second derivative here ({type(error).__name__})"
     finally:
@@ -669,7 +507,8 @@ def run(problem: Problem, shared: Sequence[str], lam: float, seed: int) -> Run:
     """Train one weight with one seed."""
     start = time.perf_counter()
     with seeded(seed):
-        model, combiner = problem.build(), problem.combiner(lam)
+        model = problem.build()
+        combiner = _combiner(problem, lam, model)
         parameters = dict(model.named_parameters())
         common = [parameters[name] for name in shared]
         extras = {"shared_params": common, "model": model} if _takes_extras(combiner) else {}
@@ -702,6 +541,14 @@ def run(problem: Problem, shared: Sequence[str], lam: float, seed: int) -> Run:
         score = _score(problem.metric, model, problem.val, f"λ = {lam:g}, seed {seed}")
         scale = _scale(problem, model, common)
     return Run(lam, seed, score, scale, round(time.perf_counter() - start, 3))
+
+
+def _combiner(problem: Problem, lam: float, model: nn.Module) -> Any:
+    """What combines the losses, on the model's device."""
+    combiner = problem.combiner(lam)
+    if isinstance(combiner, nn.Module):
+        combiner.to(next(model.parameters()).device)
+    return combiner
 
 
 def _takes_extras(combiner: Any) -> bool:

@@ -680,6 +680,61 @@ def _of_one_call(model: nn.Module, batch: Any, loss: Callable[..., Tensor]) -> A
     return loss(out[:, 0], batch[1]), cross_entropy(out[:, 1:], batch[2])
 
 
+class TwoRows(nn.Module):
+    """A mean and a spread, (B,) each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        out = self.layer(x)
+        return out[:, 0], out[:, 1], out[:, 2:]
+
+
+@pytest.mark.parametrize("weighted", [0, 1])
+def test_weights_are_detected_in_either_of_two_outputs(weighted: int) -> None:
+    def of_two(model: nn.Module, batch: Any) -> Any:
+        mean, spread, logits = model(batch[0])
+        weights = [torch.linspace(1, 4, len(mean)) if k == weighted else 1.0 for k in range(2)]
+        squares = weights[0] * (mean - batch[1]) ** 2, weights[1] * (spread - batch[1]) ** 2
+        return 0.1 * sum(squares).mean(), cross_entropy(logits, batch[2])
+
+    found = sweep(build=TwoRows, losses=of_two, metric=lambda m, v: mse_loss(m(v[0])[0], v[1]))
+    assert any(note.startswith("doubly weighted") for note in found.notes), found.notes
+
+
+def test_a_layer_that_is_not_the_models_is_noted() -> None:
+    """No run trains it, and all share it."""
+    head = nn.Linear(2, 1)
+
+    def outside(model: nn.Module, batch: Any) -> Any:
+        out = model(batch[0])
+        return mse_loss(head(out[:, :2])[:, 0], batch[1]), cross_entropy(out[:, 1:], batch[2])
+
+    def steep(model: nn.Module, batch: Any) -> Any:
+        x = batch[0].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(model(x)[:, 0].sum(), x, create_graph=True)
+        return losses(model, batch)[0] + 0.1 * slope.square().mean(), losses(model, batch)[1]
+
+    (note,) = [n for n in sweep(losses=outside).notes if "not the model's" in n]
+    assert note.startswith("losses() goes through 3 parameters")
+    assert not any("not the model's" in note for note in sweep(losses=steep).notes)
+    frozen = head.requires_grad_(False)
+    assert not any("not the model's" in note for note in sweep(losses=outside).notes), frozen
+
+
+def test_a_combiner_goes_where_the_model_is() -> None:
+    class Moved(FixedWeightLoss):
+        def to(self, *where: Any, **more: Any) -> Any:
+            seen.append(where)
+            return super().to(*where, **more)
+
+    seen: list[Any] = []
+    sweep(combiner=lambda lam: Moved(lam, 1 - lam), seeds=1)
+    assert seen == [(torch.device("cpu"),)] * 6  # the trial, and five runs
+
+
 def test_a_combiner_without_extras_is_noted_and_used(result: FivePoint) -> None:
     found = sweep(combiner=Plain, seeds=3)
     assert any("takes no extras" in note and "**extras" in note for note in found.notes)
