@@ -32,8 +32,12 @@ html: $(VENV)/installed
 	$(BIN)/python tools/pages.py html
 
 PAGE ?= 05-train-cmapss
+# What make was told on its command line, but for what is make's or the environment's: a quoted
+# word each, whatever is in it.
+TOLD = $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
+OWN = $(foreach v,$(filter-out PAGE PYTHON VENV BIN AMNL_% MAKE%,$(TOLD)),'$(subst ','\'',$v=$(value $v))')
 mine: $(VENV)/installed
-	$(BIN)/python tools/pages.py mine $(PAGE) $(filter-out PAGE=% PYTHON=%,$(MAKEOVERRIDES))
+	$(BIN)/python tools/pages.py mine '$(PAGE)' $(OWN)
 
 sync: $(VENV)/installed
 	$(BIN)/python tools/pages.py sync $(PAGES)

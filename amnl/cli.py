@@ -10,6 +10,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import shlex
 import sys
@@ -77,11 +78,26 @@ def _emit(as_json: bool, record: dict[str, Any], table: Table) -> None:
 # -------------------------------------------------------------------------------------------- data
 
 
+class _Notes(logging.Handler):
+    """What the package says that is no error: a line each, for every command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(f"note: {record.getMessage()}")
+
+
+logging.getLogger("amnl").addHandler(_Notes())
+
+
 @app.command()
 def data(
+    context: typer.Context,
     data_dir: DataDir = None,
     download: Annotated[
-        bool, typer.Option(help="Fetch NASA's files (12 MB) into the cache if they are not there.")
+        bool,
+        typer.Option(
+            help="Fetch NASA's files (12 MB) into the cache where it lacks them or holds damaged "
+            "ones."
+        ),
     ] = False,
     emulate: Annotated[
         Path | None, typer.Option(help="Write an emulated fleet into this folder and use it.")
@@ -96,11 +112,22 @@ def data(
         if emulate:
             from amnl import simulate
 
+            if data_dir or download:
+                other = "--data-dir" if data_dir else "--download"
+                raise ValueError(f"--emulate writes a fleet and uses it; leave out {other}")
             data_dir = simulate.write_all(emulate, seed)
+        elif _is_given(context, "seed"):
+            raise ValueError(f"--seed {seed} is of the emulated fleet; it goes with --emulate")
         source = cmapss.find(data_dir, download=download)
+        if download and (data_dir or os.environ.get("AMNL_DATA_DIR")):
+            _say(f"note: {cmapss.obeyed(data_dir)}")
+        elif download and source.kind == "emulator":
+            _say(f"note: the cache holds an emulated fleet; delete {source.folder} to download")
+        if not source.subsets:
+            raise ValueError(f"{source.folder} holds an {source} without a whole subset")
         start = time.perf_counter()
         rows = []
-        for subset in cmapss.SUBSETS:
+        for subset in source.subsets:
             train, test = (cmapss.read(source, subset, split) for split in ("train", "test"))
             rows.append(
                 {
@@ -115,12 +142,17 @@ def data(
                 }
             )
         seconds = time.perf_counter() - start
-        table = Table(title=f"{source}\n{_escape(str(source.folder))}; read in {seconds:.2f} s")
+        missing = [subset for subset in cmapss.SUBSETS if subset not in source.subsets]
+        title = f"{source}\n{_escape(str(source.folder))}; read in {seconds:.2f} s"
+        if missing:
+            title += f"\nnot there: {', '.join(missing)}"
+        table = Table(title=title)
         for key in rows[0]:
             table.add_column(key.replace("_", " "), justify="right")
         for row in rows:
             table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
         found = {"source": str(source), "seconds": round(seconds, 3), "subsets": rows}
+        found["missing"] = missing
         _emit(as_json, found, table)
 
 

@@ -3,22 +3,29 @@
 Data: A. Saxena, K. Goebel, D. Simon, N. Eklund, "Damage Propagation Modeling for Aircraft Engine
 Run-to-Failure Simulation", PHM08, Denver, 2008.
 
-The way of the data: a folder of files → `Fleet` (raw rows, engines one after another) →
+The way of the data: a folder or zip of files → `Fleet` (raw rows, engines one after another) →
 `Normaliser` (statistics of the training engines alone) → `Windows` (indices into one array).
 `load` does all of it for one subset and one seed.
 """
 
+import codecs
+import errno
 import gzip
 import hashlib
 import json
+import logging
 import os
 import secrets
+import stat
 import tempfile
 import warnings
 import zipfile
 import zlib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -65,6 +72,21 @@ SHA256 = {
     "train_FD003.txt": "2abbe9968cc5e8eb091980f51b20f62bb4127336d3482cb52071d53bf23329e2",
     "train_FD004.txt": "27ef6160b6a1dcb2613a88de9c239f763b223f02cdc41dc5cdedc5dc189b6218",
 }
+# SHA-256 of the numbers in them (`number_digest`): other bytes may spell the same numbers.
+NUMBERS = {
+    "RUL_FD001.txt": "da1da25e3a16a0b5cda952e87d2b64f6ac224823fd88e095722dd068bb2f7201",
+    "RUL_FD002.txt": "e5e8e0069fc0aa0e0544b22ec216d52997cf7345678462d2b1561a333bdc49d8",
+    "RUL_FD003.txt": "46598577b9a0dc6874494cc6f3de1b7a38e4ea5e891fccc7361eff868f654798",
+    "RUL_FD004.txt": "6e27c1b1fad7533019231a0ad8f07cd9bd429c5f7c0ce0bcfb0119af80d4bdfc",
+    "test_FD001.txt": "436ddff6b99222acb18cf4b75b99cd9d57f0dfe8ecbce6166a5dd530e3729d71",
+    "test_FD002.txt": "3371b3dc983f564fc72990fbf2dc421457d0239ea62ccd0feae7d40ae48737cf",
+    "test_FD003.txt": "dd53d4f7d08a52e72dfa46300d8e2cdb64dd1700a36f5eb7e9b6a877c6132194",
+    "test_FD004.txt": "c75136adc639d928a45fbfd245dec0aa60cc3c9d8dd3478e29791764c96dae5a",
+    "train_FD001.txt": "0ed0b9cecf53e5eeb3ef3c8bf9ec8b561547326ba3204c252d76740c4f57a903",
+    "train_FD002.txt": "19e94fc33226d7104a13fb23023ce8dc75b0d8fb60d48dcb1812d42546b8d93e",
+    "train_FD003.txt": "5977b0c9cc0681f8095f8909fea666bea11a0cbf25041bb8645a9d328eb6ef73",
+    "train_FD004.txt": "db86548013901a4fa234c9e45a8f1a398e89fa411e57024e10a2c4830e1c283b",
+}
 _URLS = (
     (
         "https://data.nasa.gov/docs/legacy/CMAPSSData.zip",
@@ -81,6 +103,14 @@ _URLS = (
 _WAY_OUT = (
     "Fetch it again (`amnl data --download`), or point AMNL_DATA_DIR at a folder with NASA's files."
 )
+_MANIFEST = "emulated.json"
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # the last: a password, …
+
+File = Path | zipfile.Path
+
+# What is no error and yet worth a line. The command line shows it; pages stay as they are.
+_log = logging.getLogger("amnl")
+_log.addHandler(logging.NullHandler())
 
 
 class DataError(ValueError):
@@ -89,12 +119,21 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files come from: a folder, and what its bytes are (`nasa` or `emulator`)."""
+    """Where the files come from, and what their bytes are.
+
+    folder   absolute path of the folder, or of the zip
+    kind     "nasa" or "emulator"
+    sha256   checksum of each file; NASA's are always all twelve, so that the name of a record does
+             not depend on which other subsets lie in the folder
+    seed     of the emulator
+    subsets  those whose three files are there
+    """
 
     folder: Path
     kind: str
     sha256: dict[str, str]
-    seed: int | None = None  # of the emulator
+    seed: int | None = None
+    subsets: tuple[str, ...] = SUBSETS
 
     def __str__(self) -> str:
         if self.kind == "emulator":
@@ -102,56 +141,177 @@ class Source:
         digest = hashlib.sha256("".join(sorted(self.sha256.values())).encode()).hexdigest()
         return f"NASA C-MAPSS, {len(self.sha256)} files, checksum {digest[:12]}"
 
+    @property
+    def way_out(self) -> str:
+        """What to do about a file of this source that cannot be used."""
+        if self.kind == "emulator":
+            return "Write the fleet again with `amnl data --emulate FOLDER`."
+        return _WAY_OUT
+
+
+@cache
+def _note(line: str) -> None:
+    """Say it once in a process."""
+    _log.warning(line)
+
 
 # ---------------------------------------------------------------------------------- find and fetch
 
 
+def absolute(path: str | Path) -> Path:
+    """The same path from any working directory, `~` expanded. Raises `DataError` for `~nobody`."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(f"{path}: {error} Write the whole path.") from error
+
+
 def cache_dir() -> Path:
     """The folder for parsed and downloaded files: `AMNL_CACHE_DIR`, or `~/.cache/amnl`."""
-    return Path(os.environ.get("AMNL_CACHE_DIR") or Path.home() / ".cache" / "amnl").expanduser()
+    return absolute(os.environ.get("AMNL_CACHE_DIR") or "~/.cache/amnl")
 
 
-def find(data_dir: str | Path | None = None, *, download: bool = False) -> Source:
-    """Find the twelve files (plain or .gz) and say what they are.
+def file_names(subset: str) -> tuple[str, str, str]:
+    """The three files of a subset."""
+    return f"train_{subset}.txt", f"test_{subset}.txt", f"RUL_{subset}.txt"
 
-    Looks in `data_dir`, then in `AMNL_DATA_DIR`, then in the cache; then downloads them from NASA
-    if `download` is set. A folder that was named but does not hold the files is an error: no other
-    data are put in their place. Raises `DataError`. Reads no more than the names; the bytes are
-    verified when they are read.
+
+def find(
+    data_dir: str | Path | None = None, subsets: Collection[str] = (), *, download: bool = False
+) -> Source:
+    """Find the files, plain or .gz, in a folder or a zip, and say what they are.
+
+    Looks in `data_dir`, then in `AMNL_DATA_DIR`, then in the cache. The files of `subsets` must be
+    there; when none is named, those of any subset. With `download`, what the cache lacks or holds
+    damaged is fetched from NASA. A folder that was named but does not hold the files is an error:
+    no other data are put in their place. Raises `DataError`. Reads no more than the names, the
+    cache's files with `download` excepted; the bytes are verified when they are read.
     """
-    named = data_dir or os.environ.get("AMNL_DATA_DIR")
-    folder = Path(named).expanduser() if named else cache_dir() / "cmapss"
-    if not named and download and _missing_files(folder):
-        fetch(folder)
-    manifest = folder / "emulated.json"
-    if manifest.is_file():
-        return _emulated(manifest)
-    missing = _missing_files(folder)
-    if not missing:
-        return Source(folder, "nasa", SHA256)
-    what = "no C-MAPSS files" if len(missing) == len(SHA256) else f"no {', '.join(missing)}"
-    if named and not folder.is_dir():
-        found = f"there is no folder {folder}"
+    for subset in subsets:
+        check_subset(subset)
+    variable = os.environ.get("AMNL_DATA_DIR")
+    named = data_dir or variable
+    place = absolute(named) if named else cache_dir() / "cmapss"
+    if download and not named and not _is_whole(place, subsets or SUBSETS):
+        fetch(place)
+    found = _files(place)
+    if _MANIFEST in found:
+        source = _emulated(place, found)
     else:
-        found = f"{what} in " + (f"the folder {folder}" if named else f"the cache ({folder})")
+        source = Source(place, "nasa", SHA256, subsets=_complete(found, SHA256))
+    if set(subsets) <= set(source.subsets) and (source.subsets or _MANIFEST in found):
+        return source
+
+    wanted = [name for subset in subsets or SUBSETS for name in file_names(subset)]
+    for name in wanted:
+        if name in found:
+            _expected(source, name)
+    kind = "zip" if place.suffix.lower() == ".zip" else "folder"
+    missing = [name for name in wanted if name not in found]
+    what = f"no {', '.join(missing) if found else 'C-MAPSS files'} in "
+    what += f"the {kind} {place}" if named else f"the cache ({place})"
+    if named and not place.exists():
+        what = f"there is no {kind} {place}"
+    if variable and not data_dir:
+        what += ", which AMNL_DATA_DIR names"
+    holds = "it should hold train_FD001.txt … RUL_FD004.txt, plain or .gz."
+    if source.subsets:
+        holds = f"it holds {', '.join(source.subsets)} alone."
+    if download and named:
+        holds += f" {obeyed(data_dir)}"
     raise DataError(
-        f"{found}: it should hold train_FD001.txt … RUL_FD004.txt, plain or .gz. Name "
-        "a folder that has them (--data-dir, or data_dir=), set AMNL_DATA_DIR to it, or download "
-        "them with `amnl data --download`. Without NASA's files, `amnl data --emulate FOLDER` "
-        "writes an emulated fleet in the same format."
+        f"{what}: {holds} Name a folder or a zip that has them (--data-dir, or data_dir=), set "
+        "AMNL_DATA_DIR to it, or download them with `amnl data --download`. Without NASA's files, "
+        "`amnl data --emulate FOLDER` writes an emulated fleet in the same format."
     )
 
 
-def _missing_files(folder: Path) -> list[str]:
-    stored = ((n, folder / n, folder / f"{n}.gz") for n in SHA256)
-    return [name for name, plain, packed in stored if not (plain.is_file() or packed.is_file())]
+def obeyed(data_dir: str | Path | None) -> str:
+    """What to say where a folder is named and a download is asked for."""
+    what, way = ("The folder", "") if data_dir else ("AMNL_DATA_DIR", "; unset it to download")
+    return (
+        f"{what} was obeyed, and nothing was downloaded: --download fills the cache, which is for "
+        f"when no folder is named{way}."
+    )
 
 
-def _emulated(manifest: Path) -> Source:
+def _complete(found: Collection[str], known: Collection[str]) -> tuple[str, ...]:
+    return tuple(s for s in SUBSETS if all(n in found and n in known for n in file_names(s)))
+
+
+def _is_whole(place: Path, subsets: Collection[str]) -> bool:
+    """Whether the cache holds these subsets, verified; or an emulated fleet, put there by hand."""
+    source = Source(place, "nasa", SHA256)
+    try:
+        if _MANIFEST in _files(place):
+            return True
+        for subset in subsets:
+            for name in file_names(subset):
+                _verify(source, name, *_text(source, name))
+    except DataError:
+        return False
+    return True
+
+
+def _files(place: Path) -> dict[str, File]:
+    """The data files and the manifest in a folder or a zip, by NASA's names for them.
+
+    A plain file goes before a .gz, and NASA's spelling before TRAIN_FD001.TXT.
+    """
+    known = (*SHA256, _MANIFEST)
+    spelt = {spelling.lower(): name for name in known for spelling in (name, f"{name}.gz")}
+    exact = {*known, *(f"{name}.gz" for name in known)}
+    found: dict[str, File] = {}
+    try:
+        ours = [file for file in _entries(place) if file.name.lower() in spelt and file.is_file()]
+        for file in sorted(ours, key=lambda f: (_is_packed(f), f.name not in exact, str(f))):
+            found.setdefault(spelt[file.name.lower()], file)
+    except FileNotFoundError:
+        return {}
+    except NotADirectoryError:
+        raise DataError(
+            f"{place} is no folder and no whole zip. Name the folder of NASA's files, or "
+            "CMAPSSData.zip."
+        ) from None
+    except _BROKEN_ZIP as error:
+        raise DataError(f"{place}: a broken zip ({error}). {_WAY_OUT}") from error
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
+    return found
+
+
+def _entries(place: Path) -> Iterator[File]:
+    if not place.is_file():
+        yield from place.iterdir()
+    elif zipfile.is_zipfile(place):
+        yield from _members(zipfile.ZipFile(place))
+    else:
+        raise NotADirectoryError
+
+
+def _members(archive: zipfile.ZipFile) -> Iterator[zipfile.Path]:
+    """What is in a zip, in any folder of it, and in the CMAPSSData.zip that PCoE's zip holds."""
+    for name in archive.namelist():
+        member = zipfile.Path(archive, name)
+        if member.name.lower() == "cmapssdata.zip":
+            inner = zipfile.ZipFile(BytesIO(member.read_bytes()))
+            inner.filename = str(member)  # for messages
+            yield from _members(inner)
+        else:
+            yield member
+
+
+def _is_packed(file: File) -> bool:
+    return file.name.lower().endswith(".gz")
+
+
+def _emulated(place: Path, found: dict[str, File]) -> Source:
+    manifest = found[_MANIFEST]
     try:
         made = json.loads(manifest.read_text(encoding="utf-8"))
-        return Source(manifest.parent, "emulator", dict(made["sha256"]), int(made["seed"]))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        sums = dict(made["sha256"])
+        return Source(place, "emulator", sums, int(made["seed"]), _complete(found, sums))
+    except (ValueError, KeyError, TypeError, OSError, *_BROKEN_ZIP) as error:
         raise DataError(
             f"{manifest}: not the manifest of an emulated fleet ({error!r}); write the fleet again "
             "with `amnl data --emulate FOLDER`."
@@ -166,54 +326,38 @@ def fetch(folder: Path) -> None:
     import pooch
 
     _writable(folder)
-    problems = []
-    for url, sha in _URLS:
-        try:
-            archive = pooch.retrieve(url, known_hash=f"sha256:{sha}", path=folder, fname="nasa.zip")
-            break
-        except Exception as error:  # pooch raises whatever requests and urllib3 raise
-            problems.append(f"{url}: {error}")
-    else:
-        raise DataError(
-            "could not download C-MAPSS from NASA:\n  "
-            + "\n  ".join(problems)
-            + "\nFetch CMAPSSData.zip by hand, unpack it, and set AMNL_DATA_DIR to its folder. "
-            "Or do without NASA's files: `amnl data --emulate FOLDER`, and DATA=emulate on a page."
-        )
-    unpack(Path(archive), folder)
-    Path(archive).unlink()
+    # A folder of its own: another process may be fetching too.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
+        problems = []
+        for url, sha in _URLS:
+            try:
+                archive = pooch.retrieve(
+                    url, known_hash=f"sha256:{sha}", path=scratch, fname="nasa.zip"
+                )
+                break
+            except Exception as error:  # pooch raises whatever requests and urllib3 raise
+                problems.append(f"{url}: {error}")
+        else:
+            raise DataError(
+                "could not download C-MAPSS from NASA:\n  "
+                + "\n  ".join(problems)
+                + "\nFetch CMAPSSData.zip by hand and set AMNL_DATA_DIR to it. Or do without "
+                "NASA's files: `amnl data --emulate FOLDER`, and DATA=emulate on a page."
+            )
+        unpack(Path(archive), folder)
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Take the twelve files out of NASA's zip (or the zip inside the PCoE zip), each verified."""
-    try:
-        with zipfile.ZipFile(archive) as outer:
-            inner = [n for n in outer.namelist() if n.endswith("CMAPSSData.zip")]
-            source = zipfile.ZipFile(BytesIO(outer.read(inner[0]))) if inner else outer
-            texts = {Path(n).name: source.read(n) for n in source.namelist()}
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{archive}: {error}; this is not NASA's CMAPSSData.zip") from error
+    found, texts = _files(archive), {}
     for name, expected in SHA256.items():  # all of them, before the first is written
-        if name not in texts:
+        if name not in found:
             raise DataError(f"{archive}: no {name} inside; this is not NASA's CMAPSSData.zip")
-        _verify(texts[name], name, archive, expected)
-    for name in SHA256:
-        write_atomically(folder / name, texts[name])
-
-
-def _verify(text: bytes, name: str, path: Path, expected: str, engines: int | None = None) -> None:
-    digest = hashlib.sha256(text).hexdigest()
-    if digest == expected:
-        return
-    where = ""
-    try:  # the checksum says that it is broken; the parser may be able to say where
-        parse_rul(text, path, engines) if name.startswith("RUL") else parse_rows(text, path)
-    except DataError as error:
-        where = f" What is wrong: {error}"
-    raise DataError(
-        f"{path}: the SHA-256 is {digest[:12]}…, {name} should have {expected[:12]}…; the file is "
-        f"damaged or is another edition.{where} {_WAY_OUT}"
-    )
+        texts[name] = _read(found[name])
+        if hashlib.sha256(texts[name]).hexdigest() != expected:
+            raise DataError(f"{archive}: {name} inside is not NASA's, its SHA-256 differs")
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
 
 
 def _writable(folder: Path) -> None:
@@ -231,22 +375,48 @@ def _writable(folder: Path) -> None:
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write beside the target, then rename: a reader sees the whole file or none.
 
-    Raises `DataError` when the disk is full or the folder cannot be written.
+    A link stays a link, the file that it points to is written so. What is no file (a device, a
+    FIFO) is never replaced: the bytes go into it, as they come. Raises `DataError` for a folder, a
+    full disk, and a place that cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # the bytes first, then the name
-        os.replace(temporary, path)
+        stream = _stream(path)
+        if stream is not None:
+            with open(stream, "wb") as file:
+                file.write(data)
+            return
+        target = Path(os.path.realpath(path))
+        temporary = target.with_name(f".amnl-{secrets.token_hex(8)}")  # any name has room for it
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # the bytes first, then the name
+            os.replace(temporary, target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror or error}. Make room, or use another folder "
             "(for the cache: AMNL_CACHE_DIR)."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _stream(path: Path) -> Path | int | None:
+    """What to write into, where `path` is not a file to replace: a device, a FIFO, or the process's
+    own output (/dev/stdout, whatever it leads to). Raises `OSError` for a folder."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    for descriptor in (1, 2):
+        with suppress(OSError):  # closed
+            if os.path.samestat(found, os.fstat(descriptor)):
+                return os.dup(descriptor)
+    return None if stat.S_ISREG(found.st_mode) else path
 
 
 # ------------------------------------------------------------------------------------------- parse
@@ -309,7 +479,7 @@ class Fleet:
         return self.values[:, [*(2 + s for s in SENSORS), 0, 1, 2]]
 
 
-def parse_rows(text: bytes, path: Path | str) -> NDArray[np.float64]:
+def parse_rows(text: bytes, path: File | str) -> NDArray[np.float64]:
     """Parse a train or test file: (rows, 26) float64.
 
     Raises `DataError` with the line for anything but 26 finite numbers a line, engines 1, 2, 3, …
@@ -320,7 +490,9 @@ def parse_rows(text: bytes, path: Path | str) -> NDArray[np.float64]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            table = pd.read_csv(BytesIO(text), sep=" ", header=None, dtype=np.float64).to_numpy()
+            table = pd.read_csv(
+                BytesIO(text), sep=" ", header=None, dtype=np.float64, skip_blank_lines=False
+            ).to_numpy()
     except Exception:  # any failure: the slow reader below finds its line and says it plainly
         table = np.empty((0, 0))
     blanks = table.shape[1] == _COLUMNS + 2 and bool(np.isnan(table[:, _COLUMNS:]).all())
@@ -331,9 +503,16 @@ def parse_rows(text: bytes, path: Path | str) -> NDArray[np.float64]:
     return np.ascontiguousarray(rows)
 
 
-def _parse_slowly(text: bytes, path: Path | str) -> NDArray[np.float64]:
+def _lines(text: bytes) -> list[str]:
+    """Lines of ASCII, or of what an editor with a byte-order mark saves; none blank at the end."""
+    marked = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    decoded = text.decode("utf-16" if marked else "utf-8-sig", errors="replace")
+    return decoded.rstrip().splitlines()
+
+
+def _parse_slowly(text: bytes, path: File | str) -> NDArray[np.float64]:
     rows = []
-    lines = text.decode("ascii", errors="replace").splitlines()
+    lines = _lines(text)
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if len(fields) != _COLUMNS:
@@ -352,7 +531,7 @@ def _parse_slowly(text: bytes, path: Path | str) -> NDArray[np.float64]:
     return np.array(rows)
 
 
-def _check_order(rows: NDArray[np.float64], path: Path | str) -> None:
+def _check_order(rows: NDArray[np.float64], path: File | str) -> None:
     unit, cycle = rows[:, 0], rows[:, 1]
     new = np.r_[True, unit[1:] != unit[:-1]]
     expected_unit = np.cumsum(new)
@@ -368,16 +547,20 @@ def _check_order(rows: NDArray[np.float64], path: Path | str) -> None:
         )
 
 
-def parse_rul(text: bytes, path: Path | str, engines: int | None = None) -> NDArray[np.int64]:
-    """Parse a RUL file: (engines,) int64, one non-negative integer a line.
+def parse_rul(text: bytes, path: File | str, engines: int | None = None) -> NDArray[np.int64]:
+    """Parse a RUL file: (engines,) int64, one non-negative whole number a line.
 
     Raises `DataError` with the line, or when there is not one line for each of `engines`.
     """
     values = []
-    for number, line in enumerate(text.decode("ascii", errors="replace").splitlines(), start=1):
-        if not line.strip().isdigit():
+    for number, line in enumerate(_lines(text), start=1):
+        try:
+            value = float(line)
+        except ValueError:
+            value = -1
+        if not 0 <= value < 1e9 or value != int(value):
             raise DataError(f"{path}, line {number}: {line.strip()!r} is not a remaining life.")
-        values.append(int(line))
+        values.append(int(value))
     if engines is not None and len(values) != engines:
         raise DataError(
             f"{path}: {len(values)} lines for {engines} test engines; each needs one remaining "
@@ -386,11 +569,82 @@ def parse_rul(text: bytes, path: Path | str, engines: int | None = None) -> NDAr
     return np.array(values, dtype=np.int64)
 
 
+# ------------------------------------------------------------------------------------------ verify
+
+
+def number_digest(rows: NDArray[np.float64]) -> str:
+    """SHA-256 of numbers, whatever the bytes that spelt them. −0 is 0."""
+    return hashlib.sha256((rows + 0.0).astype("<f8").tobytes()).hexdigest()
+
+
+def line_checksums(rows: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(rows,) a byte for each row's numbers: enough to find the first that differs, mostly."""
+    return np.array([zlib.crc32(row) & 255 for row in (rows + 0.0).astype("<f8")], dtype=np.uint8)
+
+
+def _edition(name: str) -> NDArray[np.uint8]:
+    """The line checksums of one of NASA's files."""
+    stored = BytesIO(files("amnl").joinpath("edition.npz").read_bytes())
+    with np.load(stored) as edition:
+        checksums: NDArray[np.uint8] = edition[name]
+    return checksums
+
+
+def numbers(
+    text: bytes, name: str, path: File | str, engines: int | None = None
+) -> NDArray[np.float64]:
+    """The numbers of a file, (rows, 26) or (engines, 1), each read as Python reads it."""
+    if name.startswith("RUL"):
+        return parse_rul(text, path, engines)[:, None].astype(np.float64)
+    rows = _parse_slowly(text, path)
+    _check_order(rows, path)
+    return rows
+
+
+def _verify(source: Source, name: str, path: File, text: bytes, engines: int | None = None) -> bool:
+    """Whether the bytes are the source's; False when they spell NASA's numbers otherwise.
+
+    Raises `DataError`, with the first line that differs, when the numbers differ too.
+    """
+    expected, digest = _expected(source, name), hashlib.sha256(text).hexdigest()
+    if digest == expected:
+        return True
+    where = ""
+    try:
+        rows = numbers(text, name, path, engines)
+        if source.kind == "nasa":
+            if number_digest(rows) == NUMBERS[name]:
+                return False
+            where = f" {_first_difference(rows, _edition(name))}"
+    except DataError as error:
+        where = f" What is wrong: {error}"
+    raise DataError(
+        f"{path}: the SHA-256 is {digest[:12]}…, {name} should have {expected[:12]}…; the file is "
+        f"damaged or is another edition.{where} {source.way_out}"
+    )
+
+
+def _first_difference(rows: NDArray[np.float64], edition: NDArray[np.uint8]) -> str:
+    both = min(len(rows), len(edition))
+    differ = np.flatnonzero(line_checksums(rows[:both]) != edition[:both])
+    if len(differ):
+        line = int(differ[0])
+        of = f" (engine {rows[line, 0]:g}, cycle {rows[line, 1]:g})" if rows.shape[1] > 1 else ""
+        return f"Line {line + 1}{of} is the first whose numbers differ from the edition's."
+    if len(rows) != len(edition):
+        return f"It has {len(rows):,} lines, the edition {len(edition):,}; {both:,} of them agree."
+    return "A number differs from the edition's; in which line, the checksums cannot tell."
+
+
+# -------------------------------------------------------------------------------------------- read
+
+
 def read(source: Source, subset: str, split: str) -> Fleet:
     """Read one fleet (`split` is "train" or "test"), from the cache when its bytes are known.
 
     The cache is keyed by the SHA-256 of the file as stored, so a changed file is always read anew.
-    Raises `DataError` for a missing, damaged or malformed file, and for an unwritable cache.
+    Other bytes with NASA's numbers are as good as NASA's; a note says so (logger "amnl"). Raises
+    `DataError` for a missing, damaged or malformed file.
     """
     check_subset(subset)
     rows = _cached_rows(source, f"{split}_{subset}.txt")
@@ -398,9 +652,9 @@ def read(source: Source, subset: str, split: str) -> Fleet:
     end_rul = np.zeros(len(offsets) - 1, dtype=np.int64)
     if split == "test":
         name = f"RUL_{subset}.txt"
-        path, stored = _stored(source, name)
-        text = _unzip(path, stored)
-        _verify(text, name, path, _expected(source, name), len(end_rul))
+        path, text = _text(source, name)
+        if not _verify(source, name, path, text, len(end_rul)):
+            _note_other_bytes(source)
         end_rul = parse_rul(text, path, len(end_rul))
     return Fleet(subset, split, rows[:, 2:], offsets, end_rul)
 
@@ -413,49 +667,91 @@ def check_subset(subset: str) -> None:
 
 def _expected(source: Source, name: str) -> str:
     if name not in source.sha256:
-        raise DataError(f"{source.folder / 'emulated.json'}: no checksum for {name}")
+        raise DataError(f"{source.folder / _MANIFEST}: no checksum for {name}. {source.way_out}")
     return source.sha256[name]
 
 
-def _stored(source: Source, name: str) -> tuple[Path, bytes]:
-    for path in (source.folder / name, source.folder / f"{name}.gz"):
-        if path.is_file():
-            return path, path.read_bytes()
-    raise DataError(f"{source.folder}: neither {name} nor {name}.gz is there. {_WAY_OUT}")
+def _read(file: File) -> bytes:
+    try:
+        return file.read_bytes()
+    except (OSError, *_BROKEN_ZIP) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{file} cannot be read: {reason}.") from error
 
 
-def _unzip(path: Path, stored: bytes) -> bytes:
-    if path.suffix != ".gz":
+def _stored(source: Source, name: str) -> tuple[File, bytes]:
+    file = _files(source.folder).get(name)
+    if file is None:
+        raise DataError(f"{source.folder}: neither {name} nor {name}.gz is there. {source.way_out}")
+    return file, _read(file)
+
+
+def _unzip(source: Source, file: File, stored: bytes) -> bytes:
+    if not _is_packed(file):
         return stored
     try:
         return gzip.decompress(stored)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: not a whole gzip file ({error}). {_WAY_OUT}") from error
+        raise DataError(f"{file}: not a whole gzip file ({error}). {source.way_out}") from error
+
+
+def _text(source: Source, name: str) -> tuple[File, bytes]:
+    file, stored = _stored(source, name)
+    return file, _unzip(source, file, stored)
 
 
 def raw_bytes(source: Source, name: str) -> bytes:
     """The text of one of the twelve files, unpacked. Raises `DataError` when it is not there."""
-    return _unzip(*_stored(source, name))
+    return _text(source, name)[1]
+
+
+def _note_other_bytes(source: Source) -> None:
+    _note(
+        f"{source.folder}: the numbers are NASA's, the bytes are not (line ends, blanks or the "
+        "like differ). The numbers count."
+    )
 
 
 def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
-    path, stored = _stored(source, name)
+    """The numbers of a train or test file, verified; read-only."""
+    file, stored = _stored(source, name)
     expected = _expected(source, name)
     key = hashlib.sha256(stored + f"{expected} {_CACHE_VERSION}".encode()).hexdigest()[:24]
-    cached = cache_dir() / f"{Path(name).stem}-{key}.npy"
-    if cached.is_file():
+    entry = f"{Path(name).stem}-{key}"
+    for suffix in (".npy", "-other-bytes.npy"):
         try:
-            return np.load(cached, mmap_mode="r")  # type: ignore[no-any-return]
+            rows: NDArray[np.float64] = np.load(cache_dir() / f"{entry}{suffix}", mmap_mode="r")
         except (ValueError, OSError, EOFError):
-            pass  # a damaged cache entry is written again below
-    _writable(cache_dir())
-    text = _unzip(path, stored)
-    _verify(text, name, path, expected)
-    rows = parse_rows(text, path)
+            continue  # not there, or damaged: it is written below
+        if suffix != ".npy":
+            _note_other_bytes(source)
+        return rows
+    text = _unzip(source, file, stored)
+    if _verify(source, name, file, text):
+        rows = parse_rows(text, file)
+        _keep(f"{entry}.npy", rows)
+    else:
+        rows = numbers(text, name, file)
+        _note_other_bytes(source)
+        _keep(f"{entry}-other-bytes.npy", rows)
+    rows.flags.writeable = False  # as it is from the cache
+    return rows
+
+
+def _keep(entry: str, rows: NDArray[np.float64]) -> None:
+    """Write a cache entry. Where that cannot be done, the file is parsed again next time."""
     buffer = BytesIO()
     np.save(buffer, rows)
-    write_atomically(cached, buffer.getbuffer())
-    return rows
+    try:
+        path = cache_dir() / entry
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getbuffer())
+    except (DataError, OSError) as error:
+        reason = getattr(error.__cause__ or error, "strerror", None) or error
+        _note(
+            f"the cache cannot be written ({reason}): files are parsed anew each time. Set "
+            "AMNL_CACHE_DIR to a folder that can be written."
+        )
 
 
 # --------------------------------------------------------------------------------------- normalise
@@ -465,6 +761,8 @@ def split_engines(
     engines: int, seed: int, fraction: float = 0.2
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split engine indices into (training, validation), both sorted; `fraction` validates."""
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, not {seed}")
     order = np.random.default_rng(seed).permutation(engines)
     held = round(fraction * engines)
     return np.sort(order[held:]), np.sort(order[:held])
@@ -610,7 +908,10 @@ def load(
     the windows of both; a test engine gives one window. Raises `DataError` (see `find`, `read`).
     """
     check_subset(subset)
-    source = data_dir if isinstance(data_dir, Source) else find(data_dir, download=download)
+    if isinstance(data_dir, Source):
+        source = data_dir
+    else:
+        source = find(data_dir, [subset], download=download)
     fleet, test = read(source, subset, "train"), read(source, subset, "test")
     fit, held = split_engines(fleet.engines, seed)
     normaliser = Normaliser.fit(fleet, fit)

@@ -19,6 +19,7 @@ noise that two sensors share (a correlation below 0.1 in FD001), and any physics
 
 import hashlib
 import json
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl.cmapss import SUBSETS, DataError, check_subset, write_atomically
+from amnl.cmapss import SHA256, SUBSETS, DataError, check_subset, file_names, write_atomically
 
 MANIFEST = "emulated.json"
 _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank
@@ -68,7 +69,7 @@ def write_fleet(
             "least one engine, and the seed must not be negative"
         )
     folder = Path(folder).expanduser()
-    manifest = _manifest(folder, subset, seed)
+    _manifest(folder, [subset], seed)
     train, _ = _fleet(subset, np.random.default_rng([seed, SUBSETS.index(subset), 0]), counts[0])
     test, rul = _fleet(
         subset, np.random.default_rng([seed, SUBSETS.index(subset), 1]), counts[1], cut=True
@@ -78,12 +79,14 @@ def write_fleet(
         f"test_{subset}.txt": _text(test),
         f"RUL_{subset}.txt": "".join(f"{r} \n" for r in rul).encode(),
     }
+    manifest = _manifest(folder, [subset], seed)  # again: another process may write the others
     manifest["subsets"][subset] = {"engines": counts[0], "test_engines": counts[1]}
     manifest["sha256"] |= {name: hashlib.sha256(t).hexdigest() for name, t in texts.items()}
-    texts[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    # The manifest first: a fleet that is cut off here can be written again.
+    whole = {MANIFEST: (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode(), **texts}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
+        for name, text in whole.items():
             write_atomically(folder / name, text)
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
@@ -91,13 +94,15 @@ def write_fleet(
 
 
 def write_all(folder: str | Path, seed: int = 0) -> Path:
-    """Write all four subsets, of NASA's sizes. Returns the folder; raises as `write_fleet`."""
+    """Write all four subsets, of NASA's sizes. Returns the folder; raises as `write_fleet`, before
+    it writes anything."""
+    _manifest(Path(folder).expanduser(), SUBSETS, seed)
     for subset in SUBSETS:
         write_fleet(folder, subset, seed)
     return Path(folder).expanduser()
 
 
-def _manifest(folder: Path, subset: str, seed: int) -> dict[str, Any]:
+def _manifest(folder: Path, subsets: Collection[str], seed: int) -> dict[str, Any]:
     """The folder's manifest, or a fresh one. Refuses to mix fleets or to overwrite other data."""
     fresh: dict[str, Any] = {
         "emulator": table()["emulator"],
@@ -105,27 +110,33 @@ def _manifest(folder: Path, subset: str, seed: int) -> dict[str, Any]:
         "subsets": {},
         "sha256": {},
     }
-    path = folder / MANIFEST
+    path, found = folder / MANIFEST, fresh
     if path.is_file():
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
             whose = f"emulator {found['emulator']}, seed {found['seed']}"
+            if not isinstance(found["sha256"], dict) or not isinstance(found["subsets"], dict):
+                raise TypeError
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{path} is not a manifest of this emulator; delete the file") from None
         ours = f"emulator {fresh['emulator']}, seed {seed}"
-        if whose == ours:
-            return found
-        raise DataError(
-            f"{folder} holds the fleet of {whose}, not of {ours}; name another folder, or delete it"
-        )
-    for half in ("train", "test", "RUL"):
-        for name in (f"{half}_{subset}.txt", f"{half}_{subset}.txt.gz"):
-            if (folder / name).exists():
+        if whose != ours:
+            raise DataError(
+                f"{folder} holds the fleet of {whose}, not of {ours}; name another folder, or "
+                "delete it"
+            )
+    for name in (name for subset in subsets for name in file_names(subset)):
+        for file in (folder / name, folder / f"{name}.gz"):
+            if file.exists() and (name not in found["sha256"] or _is_nasas(file)):
                 raise DataError(
-                    f"{folder / name} is there and no {MANIFEST} says that it is emulated; it will "
+                    f"{file} is there and no {MANIFEST} says that it is emulated; it will "
                     "not be overwritten: name another folder"
                 )
-    return fresh
+    return found
+
+
+def _is_nasas(file: Path) -> bool:
+    return hashlib.sha256(file.read_bytes()).hexdigest() in SHA256.values()
 
 
 def _draw_engines(

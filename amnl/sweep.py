@@ -355,7 +355,8 @@ def run(
     failed and the others go on. A worker that dies has its cell run again by another. Raises
     `StoreError`, `DataError`, and `RuntimeError` when the scheduler is lost; finished cells stay.
     """
-    source = str(cmapss.find(data_dir))
+    found = cmapss.find(data_dir, {config.subset for config in cells})
+    source = str(found)
     waiting = {store.path(config, source): config for config in cells}  # each once
     progress = Progress(total=len(waiting))
     for path in [path for path in waiting if path.exists()]:
@@ -365,7 +366,7 @@ def run(
     if not waiting:
         return progress
     store.check_space(len(waiting))
-    folder = None if data_dir is None else str(Path(data_dir).resolve())
+    folder = None if data_dir is None else str(found.folder)
     here = scheduler is None and _gpu()
     groups = _groups(waiting, together or (_side_by_side(None) if here else 1))
     if here:
@@ -701,7 +702,7 @@ def estimate(
     """
     import resource
 
-    source = cmapss.find(data_dir)
+    source = cmapss.find(data_dir, {config.subset for config in cells})
     paths = {store.path(c, str(source)): c for c in cells}
     todo = {path: c for path, c in paths.items() if not path.exists()}
     gpu = _gpu()

@@ -124,7 +124,7 @@ def no_nasa_files() -> str | None:
     from amnl import cmapss  # here: `make html` needs none of it
 
     try:
-        source = cmapss.find()
+        source = cmapss.find(None, cmapss.SUBSETS)
     except cmapss.DataError as error:
         # Its first clause says what is missing where; the rest, all the ways out, would fill a log.
         found = str(error).partition(":")[0]
@@ -392,6 +392,27 @@ def as_python(word: str) -> Any:
         return word
 
 
+def absolute_folders() -> None:
+    """Folders in the environment are meant from here; pages run in folders of their own."""
+    for name in ("AMNL_DATA_DIR", "AMNL_CACHE_DIR"):
+        if given := os.environ.get(name):
+            os.environ[name] = str(Path(given).expanduser().absolute())
+
+
+def as_data(word: str) -> str | None:
+    """What a page's `DATA` is to be: `None`, "emulate", or a folder or zip, as seen from here.
+
+    Raises `SystemExit` where there is no such folder.
+    """
+    spelt = as_python(word)
+    if spelt in (None, "", "emulate"):
+        return spelt or None
+    path = Path(spelt if isinstance(spelt, str) else word).expanduser().absolute()
+    if not path.exists():
+        raise SystemExit(f"DATA: there is no folder or zip {path}")
+    return str(path)
+
+
 def own_values(page: Path, given: list[str]) -> dict[str, Any]:
     """What `NAME=VALUE` words ask of a notebook's parameters.
 
@@ -404,6 +425,9 @@ def own_values(page: Path, given: list[str]) -> dict[str, Any]:
         name, sign, value = word.partition("=")
         if name not in known or not sign:
             raise SystemExit(f"{word!r} is no value of {page.stem}, which takes {takes}")
+        if name == "DATA":
+            values[name] = as_data(value)
+            continue
         values[name], default = as_python(value), as_python(known[name]["default"])
         if isinstance(default, float | int) and not isinstance(values[name], float | int):
             raise SystemExit(f"{name} is a number, such as {default}, and not {value!r}")
@@ -454,6 +478,7 @@ def main() -> int:
     commands.add_parser("html", help="render the stored outputs")
     commands.add_parser("fill", help="write AMNL_REPOSITORY into notebooks/, in place")
     arguments = parser.parse_args()
+    absolute_folders()
     if arguments.command == "sync":
         sync(ROOT, arguments.pages)
         return 0

@@ -1,0 +1,35 @@
+"""Pin NASA's numbers: write `amnl/edition.npz` (a checksum a line) and print `cmapss.NUMBERS`.
+
+    python tools/pin_edition.py
+
+The files' bytes are verified first, so that what is pinned is the edition that SHA256 names.
+"""
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from amnl import cmapss
+
+TARGET = Path(cmapss.__file__).with_name("edition.npz")
+
+
+def main() -> None:
+    source = cmapss.find(None, cmapss.SUBSETS)
+    checksums = {}
+    for name, expected in cmapss.SHA256.items():
+        text = cmapss.raw_bytes(source, name)
+        if hashlib.sha256(text).hexdigest() != expected:
+            raise SystemExit(f"{name} in {source.folder} is not NASA's, byte by byte")
+        rows = cmapss.numbers(text, name, name)
+        checksums[name] = cmapss.line_checksums(rows)
+        print(f'    "{name}": "{cmapss.number_digest(rows)}",')
+    packed = BytesIO()
+    np.savez(packed, **checksums)
+    cmapss.write_atomically(TARGET, packed.getbuffer())
+
+
+if __name__ == "__main__":
+    main()
