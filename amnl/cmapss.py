@@ -202,7 +202,7 @@ def find(
     if set(subsets) <= set(source.subsets) and (source.subsets or _MANIFEST in found):
         return source
 
-    wanted = [name for subset in subsets or SUBSETS for name in file_names(subset)]
+    wanted = [name for s in SUBSETS if s in (subsets or SUBSETS) for name in file_names(s)]
     for name in wanted:
         if name in found:
             _expected(source, name)

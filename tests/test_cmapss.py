@@ -4,9 +4,15 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pooch
@@ -14,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amnl import cmapss
+from amnl import cmapss, simulate
 from amnl.cmapss import SUBSETS, DataError, Fleet, Normaliser, Source, Windows
 
 # Three training and three test engines; one test engine is shorter than a window.
@@ -545,6 +551,393 @@ def test_bad_remaining_lives_are_named(tiny_nasa: Path, fault: str, sealed: bool
         cmapss.load("FD001", 0, tiny_nasa)
 
 
+# ------------------------------------------------------------------- the same numbers, other bytes
+
+
+def each_line(change: Callable[[str], str]) -> Callable[[str], bytes]:
+    return lambda text: "".join(f"{change(line)}\n" for line in text.splitlines()).encode()
+
+
+def scientific(line: str) -> str:
+    return " ".join(f"{float(word):.17e}" for word in line.split())
+
+
+OTHER_BYTES: dict[str, Callable[[str], bytes]] = {
+    "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
+    "CR alone": lambda text: text.replace("\n", "\r").encode(),
+    "a byte-order mark": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "UTF-16, big end first": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "tabs": lambda text: text.replace(" ", "\t").encode(),
+    "trailing blanks stripped": each_line(str.rstrip),
+    "leading blanks": each_line(lambda line: f"  {line}"),
+    "columns aligned": each_line(lambda line: " ".join(f"{w:>10}" for w in line.split())),
+    "no last newline": lambda text: text.rstrip("\n").encode(),
+    "nothing after the last number": lambda text: text.rstrip().encode(),
+    "blank lines at the end": lambda text: f"{text}\n  \n".encode(),
+    "scientific": each_line(scientific),
+    "more zeros": each_line(lambda line: " ".join(f"{float(w):09.5f}" for w in line.split())),
+    "a Windows editor's": lambda text: text.rstrip().replace(" \n", "\r\n").encode("utf-8-sig"),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_BYTES)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+def test_the_same_numbers_in_other_bytes_are_the_same_data_and_a_note_says_so(
+    tiny_nasa: Path, notes: Notes, form: str, packed: bool
+) -> None:
+    before, identity = cmapss.load("FD002", 0, tiny_nasa), str(cmapss.find(tiny_nasa))
+    assert notes() == []
+    for name in cmapss.file_names("FD002"):
+        path = tiny_nasa / name
+        text = OTHER_BYTES[form](path.read_text())
+        path.unlink()
+        path = tiny_nasa / (f"{name}.gz" if packed else name)
+        path.write_bytes(gzip.compress(text) if packed else text)
+    for _ in range(2):  # parsed, then from the cache
+        cmapss._note.cache_clear()
+        after = cmapss.load("FD002", 0, tiny_nasa)
+        assert same(before.train, after.train) and same(before.test, after.test)
+        (note,) = notes()
+        assert str(tiny_nasa) in note and "the numbers are NASA's, the bytes are not" in note
+    assert str(after.source) == identity
+
+
+@pytest.mark.parametrize("name", cmapss.file_names("FD001"))
+def test_one_file_in_other_bytes_is_enough_for_the_note(
+    tiny_nasa: Path, notes: Notes, name: str
+) -> None:
+    (tiny_nasa / name).write_bytes(OTHER_BYTES["CRLF"]((tiny_nasa / name).read_text()))
+    cmapss.load("FD001", 0, tiny_nasa)
+    assert len(notes()) == 1
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("form", ["a Windows editor's", "tabs", "scientific"])
+def test_nasas_numbers_are_known_in_other_bytes(
+    nasa: Source, tmp_path: Path, notes: Notes, form: str
+) -> None:
+    for name in cmapss.file_names("FD001"):
+        text = cmapss.raw_bytes(nasa, name).decode()
+        (tmp_path / name).write_bytes(OTHER_BYTES[form](text))
+    found = cmapss.load("FD001", 3, tmp_path)
+    assert "the numbers are NASA's" in notes()[0]
+    assert str(found.source) == str(nasa) == "NASA C-MAPSS, 12 files, checksum f35a7a2a85e2"
+    whole = cmapss.load("FD001", 3, nasa)
+    assert same(found.train, whole.train) and same(found.test, whole.test)
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("name", cmapss.SHA256)
+def test_what_is_pinned_are_nasas_numbers(nasa: Source, name: str) -> None:
+    rows = cmapss.numbers(cmapss.raw_bytes(nasa, name), name, name)
+    assert cmapss.number_digest(rows) == cmapss.NUMBERS[name]
+    assert np.array_equal(cmapss.line_checksums(rows), cmapss._edition(name))
+
+
+# ------------------------------------------------------------------------------- different numbers
+
+
+def changed(*numbers: int) -> Callable[[list[str]], list[str]]:
+    """Sensor 7 of these lines, counted from 1, is another number."""
+    return lambda lines: [
+        field(line, 11, "777.7") if n in numbers else line for n, line in enumerate(lines, start=1)
+    ]
+
+
+# Engines of 31, 40, 45, 36 and 38 cycles: 190 lines.
+DIFFERENT = {
+    "the first line": (changed(1), r"Line 1 \(engine 1, cycle 1\) is the first whose numbers"),
+    "a line inside": (changed(100), r"Line 100 \(engine 3, cycle 29\) is the first"),
+    "the last line": (changed(190), r"Line 190 \(engine 5, cycle 38\) is the first"),
+    "several lines": (changed(57, 58, 60, 150), r"Line 57 \(engine 2, cycle 26\) is the first"),
+    "every line": (changed(*range(191)), r"Line 1 \(engine 1, cycle 1\) is the first"),
+    "an engine's last cycle is missing": (
+        lambda lines: lines[:70] + lines[71:],
+        r"Line 71 \(engine 3, cycle 1\) is the first",
+    ),
+    "the file's last cycles are missing": (
+        lambda lines: lines[:180],
+        "It has 180 lines, the edition 190; 180 of them agree",
+    ),
+    "an engine too many": (
+        lambda lines: [*lines, *(f"6 {line.split(maxsplit=1)[1]}" for line in lines[:31])],
+        "It has 221 lines, the edition 190; 190 of them agree",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", DIFFERENT)
+@pytest.mark.parametrize("form", ["as it is", "CRLF", "tabs"])
+def test_other_numbers_are_refused_with_the_first_line_that_differs(
+    tiny_nasa: Path, notes: Notes, fault: str, form: str
+) -> None:
+    change, message = DIFFERENT[fault]
+    path = tiny_nasa / "train_FD003.txt"
+    edit(path, change)
+    if form != "as it is":
+        path.write_bytes(OTHER_BYTES[form](path.read_text()))
+    with pytest.raises(DataError, match=rf"train_FD003\.txt: the SHA-256.*{message}.*--download"):
+        cmapss.load("FD003", 0, tiny_nasa)
+    assert notes() == []
+
+
+def test_a_remaining_life_that_differs_is_named(tiny_nasa: Path) -> None:
+    edit(tiny_nasa / "RUL_FD001.txt", lambda lines: [lines[0], "97 \n", lines[2]])
+    with pytest.raises(DataError, match=r"RUL_FD001\.txt.*Line 2 is the first whose numbers"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+def test_a_line_that_its_checksum_cannot_tell_is_not_guessed(
+    tiny_nasa: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_nasa / "train_FD001.txt"
+    edit(path, changed(9))
+    same_byte = cmapss.line_checksums(cmapss.numbers(path.read_bytes(), path.name, path))
+    monkeypatch.setattr(cmapss, "_edition", {path.name: same_byte}.__getitem__)
+    with pytest.raises(DataError, match=r"A number differs .* cannot tell"):
+        cmapss.load("FD001", 0, tiny_nasa)
+
+
+@pytest.mark.nasa
+@pytest.mark.parametrize("line", [1, 12_345, 20_631])
+def test_a_line_that_is_not_nasas_is_named(nasa: Source, tmp_path: Path, line: int) -> None:
+    for name in cmapss.file_names("FD001"):
+        (tmp_path / name).write_bytes(cmapss.raw_bytes(nasa, name))
+    edit(tmp_path / "train_FD001.txt", changed(line))
+    with pytest.raises(DataError, match=rf"Line {line} \(engine \d+, cycle \d+\) is the first"):
+        cmapss.load("FD001", 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("life", "said"), [("9" * 30, "'9{30}'"), ("1e400", "'1e400'"), ("7.5", "'7.5'")]
+)
+def test_a_life_that_no_engine_has_is_named(tiny: Path, life: str, said: str) -> None:
+    edit(tiny / "RUL_FD001.txt", lambda lines: [*lines[:2], f"{life}\n"])
+    seal(tiny)
+    with pytest.raises(DataError, match=rf"line 3: {said} is not a remaining life"):
+        cmapss.load("FD001", 0, tiny)
+
+
+def test_a_blank_line_inside_is_named(tiny: Path) -> None:
+    edit(tiny / "train_FD001.txt", lambda lines: [*lines[:7], "\n", *lines[7:]])
+    seal(tiny)
+    with pytest.raises(DataError, match="line 8: 0 columns, not 26"):
+        cmapss.load("FD001", 0, tiny)
+
+
+# ----------------------------------------------------------------------------------- some subsets
+
+
+def keep_only(folder: Path, *subsets: str) -> None:
+    for path in folder.glob("*.txt"):
+        if path.stem.partition("_")[2] not in subsets:
+            path.unlink()
+
+
+@pytest.mark.parametrize("there", [("FD001",), ("FD003",), ("FD001", "FD004")])
+def test_a_subset_needs_its_own_three_files_alone(tiny_nasa: Path, there: tuple[str, ...]) -> None:
+    whole = {subset: cmapss.load(subset, 0, tiny_nasa) for subset in SUBSETS}
+    keep_only(tiny_nasa, *there)
+    source = cmapss.find(tiny_nasa)
+    assert source.subsets == there
+    for subset in SUBSETS:
+        if subset in there:
+            data = cmapss.load(subset, 0, tiny_nasa)
+            assert same(data.train, whole[subset].train) and same(data.test, whole[subset].test)
+            assert str(data.source) == str(whole[subset].source)
+        else:
+            said = rf"no train_{subset}\.txt, test_.*RUL_.*it holds {', '.join(there)} alone\. Name"
+            with pytest.raises(DataError, match=said):
+                cmapss.load(subset, 0, tiny_nasa)
+
+
+def test_a_subset_of_two_files_is_not_there(tiny_nasa: Path) -> None:
+    keep_only(tiny_nasa, "FD001", "FD002")
+    (tiny_nasa / "test_FD002.txt").unlink()
+    assert cmapss.find(tiny_nasa).subsets == ("FD001",)
+    with pytest.raises(DataError, match=r"no test_FD002\.txt in the folder"):
+        cmapss.find(tiny_nasa, ["FD001", "FD002"])
+    (tiny_nasa / "RUL_FD001.txt").unlink()
+    with pytest.raises(DataError, match=r"no RUL_FD001\.txt, test_FD002\.txt, train_FD003"):
+        cmapss.find(tiny_nasa)
+
+
+def test_an_emulated_fleet_of_one_subset_says_so(tmp_path: Path, cache: Path) -> None:
+    simulate.write_fleet(tmp_path / "fleet", "FD003", engines=3, test_engines=2)
+    assert cmapss.find(tmp_path / "fleet").subsets == ("FD003",)
+    with pytest.raises(DataError, match=r"no train_FD001\.txt, .*it holds FD003 alone"):
+        cmapss.load("FD001", 0, tmp_path / "fleet")
+
+
+# ----------------------------------------------------------------------------------- zips and names
+
+
+def zipped(folder: Path, archive: Path, inside: str = "", packed: bool = False) -> Path:
+    """As someone zips a folder: with its name before each file's, or without."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        for path in sorted(p for p in folder.iterdir() if p.suffix in (".txt", ".json")):
+            if packed and path.suffix == ".txt":
+                out.writestr(f"{inside}{path.name}.gz", gzip.compress(path.read_bytes()))
+            else:
+                out.write(path, f"{inside}{path.name}")
+            out.writestr(f"__MACOSX/{inside}._{path.name}", b"\0\5\26\7")
+        out.writestr(f"{inside}readme.txt", "not data")
+    return archive
+
+
+ZIPS: dict[str, Callable[[Path, Path], Path]] = {
+    "NASA's": lambda folder, to: pack(folder, to, nested=False),
+    "PCoE's": lambda folder, to: pack(folder, to, nested=True),
+    "a folder of .txt": lambda folder, to: zipped(folder, to, "CMAPSS Data/"),
+    "a folder of .gz": lambda folder, to: zipped(folder, to, "data/raw/cmapss/", packed=True),
+    ".gz alone": lambda folder, to: zipped(folder, to, packed=True),
+}
+
+
+@pytest.mark.parametrize("form", ZIPS)
+@pytest.mark.parametrize("how", ["data_dir", "AMNL_DATA_DIR"])
+def test_a_zip_is_read_where_it_lies(
+    tiny_nasa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, how: str
+) -> None:
+    expected = cmapss.load("FD004", 1, tiny_nasa)
+    (tmp_path / "zips").mkdir()
+    archive = ZIPS[form](tiny_nasa, tmp_path / "zips" / "archive.zip")
+    if how == "AMNL_DATA_DIR":
+        monkeypatch.setenv("AMNL_DATA_DIR", str(archive))
+    for _ in range(2):
+        data = cmapss.load("FD004", 1, archive if how == "data_dir" else None)
+        assert same(data.train, expected.train) and same(data.test, expected.test)
+    assert data.source.subsets == SUBSETS and str(data.source) == str(expected.source)
+    assert list((tmp_path / "zips").iterdir()) == [archive]
+
+
+def test_a_zip_of_one_subset_or_of_an_emulated_fleet_is_that(tiny: Path, tmp_path: Path) -> None:
+    keep_only(tiny, "FD002")
+    archive = zipped(tiny, tmp_path / "archive.zip", "tiny/")
+    source = cmapss.find(archive)
+    assert (str(source), source.subsets) == ("emulated fleet, seed 3", ("FD002",))
+    assert same(cmapss.load("FD002", 0, archive).train, cmapss.load("FD002", 0, tiny).train)
+
+
+def in_the_middle(data: bytes) -> bytes:
+    return data[:3000] + bytes(b ^ 255 for b in data[3000:3100]) + data[3100:]
+
+
+BAD_ZIPS = {
+    "cut": (lambda data: data[: len(data) // 2], "is no folder and no whole zip"),
+    "text": (lambda data: b"not a zip", "is no folder and no whole zip"),
+    "empty": (lambda data: b"", "is no folder and no whole zip"),
+    "damaged inside": (in_the_middle, r"archive\.zip/.*txt cannot be read: .*(CRC|decompress)"),
+    "an empty zip": (lambda data: b"PK\5\6" + bytes(18), "no C-MAPSS files in the zip"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_ZIPS)
+def test_a_zip_that_cannot_be_read_is_named(tiny_nasa: Path, tmp_path: Path, fault: str) -> None:
+    archive = zipped(tiny_nasa, tmp_path / "archive.zip")
+    damage, message = BAD_ZIPS[fault]
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(DataError, match=message) as caught:
+        for subset in SUBSETS:
+            cmapss.load(subset, 0, archive)
+    assert str(archive) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [str.upper, str.title, lambda name: name.replace(".txt", ".TXT"), lambda name: f"{name}.GZ"],
+    ids=["upper", "title", ".TXT", ".GZ"],
+)
+def test_names_in_other_letters_are_the_same_files(
+    tiny_nasa: Path, spell: Callable[[str], str]
+) -> None:
+    expected = cmapss.load("FD001", 0, tiny_nasa)
+    for path in list(tiny_nasa.glob("*.txt")):
+        text = path.read_bytes()
+        path.unlink()
+        name = spell(path.name)
+        (tiny_nasa / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    found = cmapss.load("FD001", 0, tiny_nasa)
+    assert same(found.train, expected.train) and same(found.test, expected.test)
+
+
+def test_nasas_spelling_goes_first_and_a_folder_is_no_file(tiny_nasa: Path) -> None:
+    (tiny_nasa / "TRAIN_FD001.TXT").write_text("notes of mine")
+    (tiny_nasa / "test_FD001.txt").rename(tiny_nasa / "TEST_FD001.txt")
+    (tiny_nasa / "test_FD001.txt").mkdir()
+    assert len(cmapss.load("FD001", 0, tiny_nasa).test) == 3
+
+
+@pytest.mark.parametrize("name", ["train_FD002.txt", "RUL_FD002.txt"])
+def test_a_gzip_of_another_file_is_named(tiny_nasa: Path, name: str) -> None:
+    text = (tiny_nasa / name.replace("FD002", "FD004")).read_bytes()
+    if name.startswith("RUL"):
+        text = text.replace(b"112", b"111")
+    (tiny_nasa / name).unlink()
+    (tiny_nasa / f"{name}.gz").write_bytes(gzip.compress(text))
+    with pytest.raises(DataError, match=rf"{name}\.gz: the SHA-256.*Line 1 .*is the first"):
+        cmapss.load("FD002", 0, tiny_nasa)
+
+
+# -------------------------------------------------------------------------------- names of folders
+
+
+def relative(folder: Path) -> str:
+    return os.path.relpath(folder)
+
+
+FOLDERS: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "relative": ("tiny", relative),
+    "through the parent": ("tiny", lambda folder: f"../{folder.parent.name}/{folder.name}"),
+    "~": ("tiny", lambda folder: f"~/{folder.name}"),
+    "a slash at the end": ("tiny", lambda folder: f"{folder}/"),
+    "relative, a slash at the end": ("tiny", lambda folder: f"./{folder.name}/"),
+    "%20": ("my%20data", relative),
+    "blanks and brackets": ("my data (1)", relative),
+    "letters": ("données λ", relative),
+}
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+@pytest.mark.parametrize("how", ["data_dir", "AMNL_DATA_DIR"])
+def test_a_folder_is_found_from_any_other(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, how: str
+) -> None:
+    name, spell = FOLDERS[form]
+    folder = tiny.rename(tiny.with_name(name))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if how == "AMNL_DATA_DIR":
+        monkeypatch.setenv("AMNL_DATA_DIR", spell(folder))
+    source = cmapss.find(spell(folder) if how == "data_dir" else None)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert source.folder.is_absolute() and source.folder.samefile(folder)
+    assert len(cmapss.load("FD001", 0, source).test) == 3
+    monkeypatch.setenv("AMNL_DATA_DIR", str(source.folder))
+    assert cmapss.find().folder == source.folder
+
+
+def test_a_home_that_nobody_has_is_named(cache: Path) -> None:
+    with pytest.raises(DataError, match=r"~nobody-here/data.*whole path"):
+        cmapss.find("~nobody-here/data")
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_may_not_be_read_is_named(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    source = cmapss.find(tiny)
+    monkeypatch.setattr(Path, "read_bytes" if what == "file" else "iterdir", refuse)
+    said = r"train_FD001\.txt" if what == "file" else "tiny"
+    with pytest.raises(DataError, match=rf"{said} cannot be read: Permission denied"):
+        cmapss.load("FD001", 0, source)
+
+
 # ---------------------------------------------------------------------------------------- cache
 
 
@@ -612,6 +1005,48 @@ def test_an_unwritable_cache_costs_time_alone_and_is_named(
     with pytest.raises(DataError, match=f"cannot write to the cache {where}/cmapss"):
         cmapss.find(download=True)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_cache_without_a_home_costs_time_alone(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, notes: Notes
+) -> None:
+    monkeypatch.setenv("AMNL_CACHE_DIR", "~nobody-here/cache")
+    assert len(cmapss.load("FD001", 0, tiny).test) == 3
+    assert "~nobody-here" in notes()[0]
+
+
+def test_a_cache_that_is_read_only_still_serves(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, notes: Notes
+) -> None:
+    first = cmapss.load("FD001", 0, tiny)
+
+    def refuse(*_: object) -> None:
+        raise DataError("read-only")
+
+    monkeypatch.setattr(cmapss, "write_atomically", refuse)  # permissions do not stop root
+    assert same(cmapss.load("FD001", 0, tiny).train, first.train)
+    assert notes() == []
+    assert len(cmapss.load("FD002", 0, tiny).test) == 3
+    assert len(notes()) == 1
+
+
+def test_processes_that_fill_the_cache_at_once_agree(tiny: Path, cache: Path) -> None:
+    load = f"cmapss.load('FD001', 0, {str(tiny)!r})"
+    code = f"from amnl import cmapss; print(float({load}.train.values.sum()))"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = {process.communicate(timeout=60)[0] for process in running}
+    assert said == {f"{float(cmapss.load('FD001', 0, tiny).train.values.sum())}\n"}
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_rows_are_read_only_parsed_or_cached(tiny: Path) -> None:
+    source = cmapss.find(tiny)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="read-only"):
+            cmapss.read(source, "FD001", "train").values[0, 0] = 1.0
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
@@ -694,6 +1129,73 @@ def test_fetching_uses_the_second_address_when_the_first_fails(
     assert sorted(p.name for p in source.folder.iterdir()) == sorted(cmapss.SHA256)
     cmapss.find(download=True)
     assert len(asked) == 2  # what is there is not fetched again
+
+
+@pytest.fixture
+def asked(tiny_nasa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that were asked; each gives the archive."""
+    archive, urls = pack(tiny_nasa, tmp_path / "nasa.zip", nested=False), []
+
+    def retrieve(url: str, known_hash: str, path: Path, fname: str) -> str:
+        urls.append(url)
+        return str(shutil.copy(archive, Path(path) / fname))
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    return urls
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-300]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "a bit": lambda path: path.write_bytes(path.read_bytes().replace(b"1", b"2", 1)),
+    "a page of errors": lambda path: path.write_text("<html>404</html>"),
+    "gone": lambda path: path.unlink(),
+    "a broken gzip": lambda path: path.rename(f"{path}.gz"),
+    "a link to nowhere": lambda path: (path.unlink(), path.symlink_to(path.parent / "nowhere")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["train_FD003.txt", "RUL_FD001.txt"])
+def test_a_damaged_file_in_the_cache_is_fetched_again(
+    cache: Path, tiny_nasa: Path, asked: list[str], damage: str, name: str
+) -> None:
+    cmapss.find(download=True)
+    cmapss.find(download=True)
+    assert len(asked) == 1, "what is whole is not fetched again"
+    DAMAGE[damage](cache / "cmapss" / name)
+    source = cmapss.find(download=True)
+    assert len(asked) == 2
+    for subset in SUBSETS:
+        assert same(cmapss.load(subset, 0, source).train, cmapss.load(subset, 0, tiny_nasa).train)
+
+
+def test_other_bytes_of_the_same_numbers_are_not_fetched_again(
+    cache: Path, asked: list[str]
+) -> None:
+    folder = cmapss.find(download=True).folder
+    for path in folder.glob("*.txt"):
+        path.write_bytes(OTHER_BYTES["CRLF"](path.read_text()))
+    cmapss.find(download=True)
+    assert len(asked) == 1
+
+
+def test_two_that_fetch_at_once_both_succeed(
+    cache: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, retrieve = threading.Barrier(2, timeout=20), pooch.retrieve
+
+    def wait(url: str, **options: Any) -> str:
+        try:
+            return retrieve(url, **options)
+        finally:
+            both.wait()
+
+    monkeypatch.setattr(pooch, "retrieve", wait)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: cmapss.find(download=True), range(2)))
+    assert [source.subsets for source in found] == [SUBSETS] * 2
+    assert sorted(p.name for p in (cache / "cmapss").iterdir()) == sorted(cmapss.SHA256)
 
 
 def test_fetching_without_a_network_names_the_ways_out(
