@@ -237,9 +237,19 @@ def test_another_seed_is_not_mixed_in(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("manifest", ["", "[]", '{"seed": 0}'])
+BROKEN = [
+    "",
+    "[]",
+    '{"seed": 0}',
+    '{"emulator": %d, "seed": 0}',
+    '{"emulator": %d, "seed": 0, "sha256": [], "subsets": {}}',
+]
+
+
+@pytest.mark.parametrize("manifest", BROKEN)
 def test_a_broken_manifest_is_named(tmp_path: Path, manifest: str) -> None:
-    (tmp_path / "emulated.json").write_text(manifest)
+    ours = simulate.table()["emulator"]
+    (tmp_path / "emulated.json").write_text(manifest % ours if "%" in manifest else manifest)
     with pytest.raises(cmapss.DataError, match=simulate.MANIFEST):
         simulate.write_fleet(tmp_path, engines=2, test_engines=2)
 
@@ -250,6 +260,60 @@ def test_files_that_are_not_emulated_are_not_overwritten(tmp_path: Path, name: s
     with pytest.raises(cmapss.DataError, match=name):
         simulate.write_fleet(tmp_path, engines=2, test_engines=2)
     assert contents(tmp_path) == {name: b"NASA's"}
+
+
+@pytest.mark.parametrize("name", ["test_FD002.txt", "RUL_FD004.txt.gz"])
+@pytest.mark.parametrize("write", ["all", "the second"])
+def test_a_manifest_of_other_subsets_gives_no_right_to_overwrite(
+    tmp_path: Path, name: str, write: str
+) -> None:
+    if write == "the second":
+        simulate.write_fleet(tmp_path, "FD001", engines=2, test_engines=2)
+    (tmp_path / name).write_bytes(b"NASA's")
+    before = contents(tmp_path)
+    with pytest.raises(cmapss.DataError, match=name):
+        if write == "all":
+            simulate.write_all(tmp_path)
+        else:
+            subset = name[name.index("FD") :][:5]
+            simulate.write_fleet(tmp_path, subset, engines=2, test_engines=2)
+    assert contents(tmp_path) == before, "not even the first subset is written"
+
+
+def test_nasas_bytes_under_a_known_name_are_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    (tmp_path / "RUL_FD001.txt").write_bytes(b"NASA's")
+    sums = {"RUL_FD001.txt": hashlib.sha256(b"NASA's").hexdigest()}
+    monkeypatch.setattr(simulate, "SHA256", sums)
+    with pytest.raises(cmapss.DataError, match="RUL_FD001"):
+        simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    assert (tmp_path / "RUL_FD001.txt").read_bytes() == b"NASA's"
+
+
+def test_a_fleet_that_was_cut_off_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(path: Path, data: bytes) -> None:
+        cmapss.write_atomically(path, data)
+        if path.name.startswith("t"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulate, "write_atomically", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            simulate.write_fleet(tmp_path, engines=3, test_engines=2)
+    simulate.write_fleet(tmp_path, engines=3, test_engines=2)
+    assert fleet(tmp_path, "FD001").engines == 3
+
+
+def test_a_damaged_fleet_says_how_to_write_it_again(tmp_path: Path) -> None:
+    simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    (tmp_path / "train_FD001.txt").write_text("damaged")
+    with pytest.raises(cmapss.DataError, match="Write the fleet again with") as caught:
+        fleet(tmp_path, "FD001")
+    assert "--download" not in str(caught.value)
 
 
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
