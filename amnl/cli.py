@@ -41,7 +41,9 @@ out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder with the C-MAPSS files. Default: AMNL_DATA_DIR, then the cache."),
+    typer.Option(
+        help="Folder or zip of the C-MAPSS files. Default: AMNL_DATA_DIR, then the cache."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 

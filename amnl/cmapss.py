@@ -158,7 +158,7 @@ def _note(line: str) -> None:
 # ---------------------------------------------------------------------------------- find and fetch
 
 
-def absolute(path: str | Path) -> Path:
+def _absolute(path: str | Path) -> Path:
     """The same path from any working directory, `~` expanded. Raises `DataError` for `~nobody`."""
     try:
         return Path(path).expanduser().absolute()
@@ -168,7 +168,7 @@ def absolute(path: str | Path) -> Path:
 
 def cache_dir() -> Path:
     """The folder for parsed and downloaded files: `AMNL_CACHE_DIR`, or `~/.cache/amnl`."""
-    return absolute(os.environ.get("AMNL_CACHE_DIR") or "~/.cache/amnl")
+    return _absolute(os.environ.get("AMNL_CACHE_DIR") or "~/.cache/amnl")
 
 
 def file_names(subset: str) -> tuple[str, str, str]:
@@ -191,7 +191,7 @@ def find(
         check_subset(subset)
     variable = os.environ.get("AMNL_DATA_DIR")
     named = data_dir or variable
-    place = absolute(named) if named else cache_dir() / "cmapss"
+    place = _absolute(named) if named else cache_dir() / "cmapss"
     if download and not named and not _is_whole(place, subsets or SUBSETS):
         fetch(place)
     found = _files(place)
@@ -601,20 +601,22 @@ def numbers(
     return rows
 
 
-def _verify(source: Source, name: str, path: File, text: bytes, engines: int | None = None) -> bool:
-    """Whether the bytes are the source's; False when they spell NASA's numbers otherwise.
+def _verify(
+    source: Source, name: str, path: File, text: bytes, engines: int | None = None
+) -> NDArray[np.float64] | None:
+    """Nothing when the bytes are the source's; the numbers when other bytes spell NASA's.
 
     Raises `DataError`, with the first line that differs, when the numbers differ too.
     """
     expected, digest = _expected(source, name), hashlib.sha256(text).hexdigest()
     if digest == expected:
-        return True
+        return None
     where = ""
     try:
         rows = numbers(text, name, path, engines)
         if source.kind == "nasa":
             if number_digest(rows) == NUMBERS[name]:
-                return False
+                return rows
             where = f" {_first_difference(rows, _edition(name))}"
     except DataError as error:
         where = f" What is wrong: {error}"
@@ -653,7 +655,7 @@ def read(source: Source, subset: str, split: str) -> Fleet:
     if split == "test":
         name = f"RUL_{subset}.txt"
         path, text = _text(source, name)
-        if not _verify(source, name, path, text, len(end_rul)):
+        if _verify(source, name, path, text, len(end_rul)) is not None:
             _note_other_bytes(source)
         end_rul = parse_rul(text, path, len(end_rul))
     return Fleet(subset, split, rows[:, 2:], offsets, end_rul)
@@ -727,11 +729,12 @@ def _cached_rows(source: Source, name: str) -> NDArray[np.float64]:
             _note_other_bytes(source)
         return rows
     text = _unzip(source, file, stored)
-    if _verify(source, name, file, text):
+    respelt = _verify(source, name, file, text)
+    if respelt is None:
         rows = parse_rows(text, file)
         _keep(f"{entry}.npy", rows)
     else:
-        rows = numbers(text, name, file)
+        rows = respelt
         _note_other_bytes(source)
         _keep(f"{entry}-other-bytes.npy", rows)
     rows.flags.writeable = False  # as it is from the cache

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from amnl import simulate
+from amnl import cmapss, simulate
 from amnl.cli import _seeds, app
 from amnl.combiners import names
 from amnl.sweep import Store, family, grid
@@ -122,14 +122,16 @@ def test_bad_input_is_named_and_nothing_is_left(
     assert not list(work.iterdir())
 
 
-def test_unwritable_cache_fails_before_training(
+def test_training_needs_no_cache_and_says_that_it_has_none(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = tmp_path / "a-file"
     blocked.write_text("in the way")
     monkeypatch.setenv("AMNL_CACHE_DIR", str(blocked / "cache"))
+    cmapss._note.cache_clear()  # each is said once in a process
     done = amnl("train", "--data-dir", folder, *SHORT)
-    assert done.exit_code == 1
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("note: the cache cannot be written") == 1
     assert "AMNL_CACHE_DIR" in done.stderr
     assert blocked.read_text() == "in the way"
 

@@ -9,10 +9,8 @@ last one seen. In the training files the last cycle has 1 left, where we have 0,
 definition says. The labels must agree but for that one cycle, which is taken off before the cap.
 """
 
-import gzip
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,19 +34,12 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Source
         folder = root / "CMAPSS"
         folder.mkdir()
         for name in SHA256:
-            (folder / name).write_bytes(unpacked(source.folder, name))
+            (folder / name).write_bytes(cmapss.raw_bytes(source, name))
         from rul_datasets.reader import CmapssReader
 
         patch.setattr(CmapssReader, "_CMAPSS_ROOT", str(folder))
         patch.setattr(CmapssReader, "_scale_features", lambda self, features, _: features)
         yield CmapssReader, source
-
-
-def unpacked(folder: Path, name: str) -> bytes:
-    plain = folder / name
-    if plain.is_file():
-        return plain.read_bytes()
-    return gzip.decompress((folder / f"{name}.gz").read_bytes())
 
 
 def their_split(
