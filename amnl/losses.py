@@ -48,7 +48,8 @@ def rmse(pred: Any, target: Any) -> float:
     """Root of the mean squared error over all entries, in the unit of the inputs (cycles).
 
     Array-likes of one shape. Pool before calling: the mean of batch RMSEs is a different, usually
-    smaller number. Raises `ValueError` for unequal shapes, no entries, NaN or infinity.
+    smaller number. Infinite where a square is too large for a float, from errors of 1e154 on.
+    Raises `ValueError` for unequal shapes, no entries, masked entries, NaN or infinity.
     """
     pred, target = _paired(pred, target)
     return float(np.sqrt(np.mean((pred - target) ** 2)))
@@ -100,7 +101,9 @@ def _paired(first: Any, second: Any) -> tuple[npt.NDArray[np.float64], npt.NDArr
     pair = []
     for name, values in (("first", first), ("second", second)):
         if isinstance(values, Tensor):
-            values = values.detach().cpu().numpy()
+            values = values.detach().cpu().double().numpy()  # NumPy has no bfloat16
+        if np.ma.is_masked(values):
+            raise ValueError(f"the {name} argument masks entries: score the others alone")
         array = np.asarray(values, dtype=np.float64)
         if not np.isfinite(array).all():
             bad = array[~np.isfinite(array)][0]

@@ -191,7 +191,10 @@ class Trainer:
         self.dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)
         self.model: DualTaskModel = make_model(config.preset).to(self.device, self.dtype)
-        self.mtl_loss = combiner or make_combiner(config.combiner, **config.combiner_settings)
+        if combiner is None:  # not `or`: a combiner with a length may have none
+            combiner = make_combiner(config.combiner, **config.combiner_settings)
+        self.mtl_loss = combiner
+        self.combiner_settings = _plain_attributes(combiner)  # as given: some move in training
         self.mtl_loss.to(self.device)
         self.shared_params = list(self.model.trunk.parameters())
         self.average = AveragedModel(self.model, multi_avg_fn=self._average, use_buffers=True)
@@ -289,10 +292,10 @@ class Trainer:
         batches = self.train.shuffled(self.config.batch_size, self.order)
         # one transfer an epoch, so that a GPU never waits for a check
         losses = torch.stack([self.step(index) for index in batches]).cpu().double()
+        weights = self.mtl_loss.get_weights()  # first: it may know why a total is NaN
         if not bool(losses.isfinite().all()):
             raise stopped_by(self.config, self.mtl_loss.get_name(), epoch, losses)
         total, rul_loss, health_loss = losses.mean(0).tolist()
-        weights = self.mtl_loss.get_weights()
         self.mtl_loss.end_epoch()
         if epoch <= self.config.warmup_epochs:
             self.warmup.step()
@@ -371,7 +374,10 @@ class Trainer:
             "config": dataclasses.asdict(self.config),
             "data": str(self.data.source),
             "combiner kind": type(self.mtl_loss).__name__,
-            "combiner weights": [self.mtl_loss.rul_weight, self.mtl_loss.health_weight],
+            "combiner weights": [
+                self.combiner_settings[k] for k in ("rul_weight", "health_weight")
+            ],
+            "combiner settings": self.combiner_settings,
         }
 
     def _checkpoint(self, path: Path) -> None:
@@ -410,6 +416,12 @@ class Trainer:
         self.order.set_state(state["random"][1].cpu())
         if state["random"][2] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["random"][2].cpu())
+
+
+def _plain_attributes(combiner: Combiner) -> Record:
+    """Its weights and settings, by name."""
+    plain = {k: v for k, v in vars(combiner).items() if isinstance(v, int | float | str)}
+    return {k: v for k, v in plain.items() if k != "training" and not k.startswith("_")}
 
 
 def schedulers(

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torchjd.aggregation import IMTLG
 from torchjd.scalarization import DWA, UW
 
-from amnl import cmapss, simulate
+from amnl import cmapss, combiners, simulate
 from amnl.combiners import (
     Combiner,
     DWALoss,
+    FixedWeightLoss,
     GABALoss,
     GradNormLoss,
     UncertaintyLoss,
@@ -26,6 +27,7 @@ from amnl.combiners import (
     names,
     register,
 )
+from amnl.population import fits
 from amnl.train import TrainConfig, Trainer
 
 quick = settings(max_examples=30, deadline=None)
@@ -217,12 +219,47 @@ def test_two_linear_losses_end_where_the_pulls_are_equal(a: float, b: float) -> 
     assert weights(gaba) == pytest.approx((share, 1 - share), rel=1e-4)
 
 
-def test_gradnorm_uses_the_last_shared_matrix() -> None:
+def test_gradnorm_uses_the_last_shared_matrix_that_is_trained() -> None:
+    def slope_of(*shared: Tensor) -> list[float]:
+        combiner = GradNormLoss()
+        combiner(*toy.losses(), shared_params=shared).backward()
+        return combiner.slow_weights.grad.tolist()
+
     toy = Toy()
-    with_bias_last = GradNormLoss()
-    with_bias_last(*toy.losses(), shared_params=toy.shared)
+    first, last = toy.trunk[0].weight, toy.trunk[2].weight
+    assert slope_of(*toy.shared) == slope_of(last) != slope_of(first)  # a bias comes last
+    last.requires_grad_(False)
+    assert slope_of(*toy.shared) == slope_of(first)
+    last.requires_grad_(True)
     with pytest.raises(ValueError, match="weight matrix"):
         GradNormLoss()(*toy.losses(), shared_params=[toy.trunk[2].bias])
+
+
+@pytest.mark.parametrize("name", ["gaba", "gradnorm"])
+@pytest.mark.parametrize("start", [2.0**60, 2.0**-60])
+def test_a_scale_that_float16_does_not_hold_is_mended(name: str, start: float) -> None:
+    """Halved after each overflow, doubled after 2,000 steps: then the norms are float32's again."""
+    toy = Toy().float()
+    toy.x, toy.y = toy.x.float(), toy.y.float()
+    exact = make_combiner(name, **({"warmup": 0, "beta": 0.0} if name == "gaba" else {}))
+    rough = copy.deepcopy(exact)
+    rough.half_scale.fill_(start)
+    if start < 1:
+        rough.half_steps.fill_(1999)  # the last step but one
+    for _ in range(60 if start > 1 else 1):
+        exact.zero_grad()
+        rough.zero_grad()
+        exact(*toy.losses(), shared_params=toy.shared).backward()
+        with torch.autocast("cpu", torch.float16):
+            losses = toy.losses()
+        rough(*losses, shared_params=toy.shared).backward()
+    if start < 1:
+        assert rough.half_scale == 2 * start and rough.half_steps == 0
+        return
+    assert 1.0 < rough.half_scale < 2.0**30
+    assert weights(rough) == pytest.approx(weights(exact), rel=1e-2)
+    for ours, theirs in zip(rough.parameters(), exact.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-2, atol=0)
 
 
 # Uncertainty weighting.
@@ -306,15 +343,23 @@ def swapped(make: Callable[[], Combiner], **options: Any) -> tuple[Any, Any]:
     return out[0], out[1]
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: GABALoss(warmup=3), GradNormLoss, DWALoss, lambda: make_combiner("amnl")]
-)
+@pytest.mark.parametrize("make", [lambda: GABALoss(warmup=3), GradNormLoss, DWALoss])
 def test_swapping_the_tasks_swaps_the_weights(make: Callable[[], Combiner]) -> None:
     """Not for uncertainty weighting, which takes one for a regression and one for a class."""
     one, other = swapped(make)
     assert one == pytest.approx(other, rel=1e-5)
-    if not isinstance(make(), type(make_combiner("amnl"))):
-        assert one[0] != pytest.approx(one[1], rel=1e-3)  # or the test could not fail
+    assert one[0] != pytest.approx(one[1], rel=1e-3)  # or the test could not fail
+
+
+def test_swapping_the_tasks_and_amnls_weights_swaps_their_pulls() -> None:
+    """Its weights stand still; what moves is what it divides by."""
+    one, other = (make_combiner("amnl", rul_weight=a, health_weight=1 - a) for a in (0.3, 0.7))
+    for rul, health in ((5.0, 1.0), (4.0, 3.0), (1.0, 2.0)):
+        leaves = [torch.tensor(value, requires_grad=True) for value in (rul, health)]
+        ours = torch.autograd.grad(one(*leaves), leaves)
+        theirs = torch.autograd.grad(other(*leaves[::-1]), leaves)
+        torch.testing.assert_close(ours, theirs)
+    assert ours[0] != ours[1]
 
 
 @pytest.mark.parametrize("name", ADAPTIVE)
@@ -471,11 +516,77 @@ def test_weights_move_in_the_trainer(name: str, data: cmapss.Data) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("amnl", {"normalise": "batch"}, {"normalise": "ema"}),
+        ("amnl", {"beta": 0.9}, {"beta": 0.5}),
+        ("gaba", {"floor": 0.1}, {"floor": 0.2}),
+        ("gradnorm", {"alpha": 1.0}, {"alpha": 2.0}),
+        ("uncertainty", {"speed": 1.0}, {"speed": 2.0}),
+        ("dwa", {"temperature": 1.0}, {"temperature": 2.0}),
+    ],
+)
+def test_a_checkpoint_of_a_combiner_with_other_settings_is_refused(
+    name: str, ours: Any, theirs: Any, data: cmapss.Data, tmp_path: Path
+) -> None:
+    """Also where the combiner is given as an object, of which the settings of the run know none."""
+    path = tmp_path / "run.pt"
+    short = config("fixed", epochs=1)
+    Trainer(short, data, combiner=make_combiner(name, **ours)).fit(checkpoint=path)
+    with pytest.raises(ValueError, match="the checkpoint's combiner settings is"):
+        Trainer(short, data, combiner=make_combiner(name, **theirs)).fit(checkpoint=path)
+    Trainer(short, data, combiner=make_combiner(name, **ours)).fit(checkpoint=path)
+
+
+class Dice(FixedWeightLoss):
+    """Chapter 8's: a weight that moves and is no buffer."""
+
+    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+        if self.training:
+            self.rul_weight = torch.rand(()).item()
+            self.health_weight = 1.0 - self.rul_weight
+        return super().forward(rul_loss, health_loss)
+
+
+def test_a_combiner_that_moves_its_weights_resumes_its_own_checkpoint(
+    data: cmapss.Data, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.pt"
+    first = Trainer(config("fixed", epochs=1), data, combiner=Dice()).fit(checkpoint=path)
+    again = Trainer(config("fixed", epochs=1), data, combiner=Dice()).fit(checkpoint=path)
+    assert again.metrics == first.metrics
+
+
+def test_a_combiner_without_a_length_is_the_one_that_trains(data: cmapss.Data) -> None:
+    class Empty(FixedWeightLoss):
+        def __len__(self) -> int:
+            return 0
+
+    combiner = Empty()
+    assert Trainer(config("dwa"), data, combiner=combiner).mtl_loss is combiner
+
+
+def test_the_trainer_says_why_a_total_is_nan(data: cmapss.Data) -> None:
+    """On a GPU a negative loss is found out at the end of the epoch."""
+
+    class Late(DWALoss):
+        def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+            self.went_negative.fill_(True)
+            return rul_loss * math.nan
+
+    with pytest.raises(ValueError, match="needs losses that are not negative, and one has been"):
+        Trainer(config("dwa"), data, combiner=Late()).fit()
+
+
+def test_a_rule_of_its_own_is_not_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(combiners._FACTORIES, "dice", Dice)
+    assert not fits(config("dice")) and fits(config("fixed"))
+
+
 def test_one_class_and_one_decorator_make_a_combiner(
     data: cmapss.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from amnl import combiners
-
     monkeypatch.setattr(combiners, "_FACTORIES", dict(combiners._FACTORIES))
 
     @register("geometric")

@@ -1,8 +1,12 @@
 """The contract that every combiner keeps, and those with fixed weights."""
 
+import inspect
 import io
 import math
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -123,8 +127,71 @@ def test_fixed_weights_are_neither_parameters_nor_buffers() -> None:
 @pytest.mark.parametrize("setting", ["rul_weight", "health_weight"])
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, "half"])
 def test_a_bad_weight_is_named(make: type[nn.Module], setting: str, bad: float) -> None:
-    with pytest.raises(ValueError, match=rf"{setting} .* got {bad}"):
+    with pytest.raises(ValueError, match=rf"{setting} .* got {bad!r}"):
         make(**{setting: bad})
+
+
+# Numbers of every kind, for every numeric setting of every combiner.
+
+NUMERIC = [
+    (name, parameter.name, parameter.default)
+    for name in names()
+    for parameter in inspect.signature(combiners._FACTORIES[name]).parameters.values()
+    if not isinstance(parameter.default, str)
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "default"), NUMERIC)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(np.float16, np.float32, np.float64, np.longdouble, np.array, Fraction),
+        *(torch.tensor, lambda v: torch.tensor(v, dtype=torch.bfloat16), lambda v: np.float32(v)),
+    ],
+)
+def test_a_setting_takes_a_real_number_of_any_kind(
+    kind: Any, name: str, setting: str, default: float
+) -> None:
+    given = 0.5 if name in ("fixed", "amnl") else default
+    value = kind(given)
+    made = vars(make_combiner(name, **{setting: value}))
+    assert made[setting] == float(value) and type(made[setting]) is float
+
+
+@pytest.mark.parametrize(("name", "setting", "default"), NUMERIC)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(True, np.bool_(True), torch.tensor(True), "0.5", b"1", None, 0.5 + 0j, np.complex64(1)),
+        *(math.nan, np.float32("nan"), torch.tensor(math.nan), math.inf, -math.inf, 10**400),
+        *([0.5], np.array([0.5]), torch.tensor([0.5]), nn.Parameter(torch.tensor(0.5)), object()),
+    ],
+    ids=lambda bad: type(bad).__name__,
+)
+def test_a_setting_refuses_what_is_no_number(
+    bad: Any, name: str, setting: str, default: float
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{setting} must "):
+        make_combiner(name, **{setting: bad})
+
+
+@pytest.mark.parametrize(
+    ("lam", "weights"),
+    [
+        (np.float32(0.5), (0.5, 0.5)),
+        (torch.tensor(0.25), (0.25, 0.75)),
+        (np.array(1), (1.0, 0.0)),
+        (Fraction(1, 3), (1 / 3, 1 - 1 / 3)),
+    ],
+)
+def test_convex_takes_a_real_number_of_any_kind(lam: Any, weights: tuple[float, float]) -> None:
+    assert tuple(FixedWeightLoss.convex(lam).get_weights().values()) == weights
+
+
+@pytest.mark.parametrize("lam", [True, "0.5", None, 0.5j, np.array([0.5]), torch.tensor([0.5])])
+def test_convex_refuses_what_is_no_number(lam: Any) -> None:
+    with pytest.raises(ValueError, match=r"lam must lie in \[0, 1\], got "):
+        FixedWeightLoss.convex(lam)
 
 
 @pytest.mark.parametrize("lam", [-0.01, 1.01, math.nan])
@@ -242,6 +309,19 @@ def test_an_unknown_setting_lists_the_known_ones() -> None:
         make_combiner("fixed", lam=0.5)
     with pytest.raises(ValueError, match="no setting 'rul_weight'; its settings: none"):
         make_combiner("v7", rul_weight=0.5)
+
+
+def test_a_factory_may_take_any_setting_and_need_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combiners, "_FACTORIES", dict(combiners._FACTORIES))
+
+    @register("open")
+    def open_ended(lam: float, **options: Any) -> FixedWeightLoss:
+        return FixedWeightLoss(lam, options.get("other", 0.0))
+
+    made = make_combiner("open", lam=0.25, other=2.0)
+    assert made.get_weights() == {"rul_weight": 0.25, "health_weight": 2.0}
+    with pytest.raises(ValueError, match="'open' needs a setting 'lam'; its settings: lam"):
+        make_combiner("open", other=2.0)
 
 
 def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,22 @@ def test_metrics_take_lists_arrays_and_tensors_with_a_graph() -> None:
 
 
 @pytest.mark.parametrize("metric", [rmse, nasa_score, accuracy, macro_f1])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int64, torch.bool])
+def test_metrics_take_tensors_of_any_dtype(metric, dtype: torch.dtype) -> None:
+    pred, target = torch.tensor([[1, 0, 1], [1, 1, 0]], dtype=dtype)
+    assert metric(pred, target) == metric([1, 0, 1], [1, 1, 0])
+
+
+@pytest.mark.parametrize("metric", [rmse, nasa_score, accuracy, macro_f1])
+def test_metrics_refuse_masked_entries_and_take_a_mask_of_nothing(metric) -> None:
+    masked = np.ma.masked_greater([1.0, 2.0], 1.5)
+    for pair in ((masked, [1.0, 1.0]), ([1.0, 1.0], masked)):
+        with pytest.raises(ValueError, match="argument masks entries"):
+            metric(*pair)
+    assert metric(np.ma.array([1.0, 2.0]), [1.0, 1.0]) == metric([1.0, 2.0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("metric", [rmse, nasa_score, accuracy, macro_f1])
 def test_metrics_refuse_what_they_cannot_score(metric) -> None:
     with pytest.raises(ValueError, match="nan"):
         metric([1.0, math.nan], [1.0, 1.0])
