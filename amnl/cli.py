@@ -1,7 +1,10 @@
 """The command line: `amnl data`, `train`, `sweep`, `report`, `init` and `bench`.
 
 Progress and errors go to standard error, results to standard output; `--json` prints one JSON
-object there and nothing else. A failed command says why in one message and exits with 1.
+object there and nothing else. A failed command says why in one message.
+
+Exit status: 0 done, 1 failed, 2 a command line that no machine could obey, 130 stopped by Ctrl-C,
+143 by SIGTERM.
 """
 
 import dataclasses
@@ -26,15 +29,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
+
+from amnl._stopping import keeps
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from amnl.sweep import Progress, Store
     from amnl.train import RunResult, TrainConfig
 
+USAGE = 2
 app = typer.Typer(
     help="Two task losses, one fixed weight: data, training and benchmarks of the book.",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -46,22 +55,22 @@ DataDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda or cuda:1. Default: a GPU where there is one, else the CPU."),
+]
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _plain_errors(status: int = 1) -> Iterator[None]:
     """Turn what a user can cause into a message and an exit status."""
     try:
         yield
-    except (ValueError, RuntimeError, OSError) as error:
+    except typer.Exit:  # a RuntimeError, too
+        raise
+    except (ValueError, RuntimeError, OSError, OverflowError) as error:
         err.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        err.print(
-            "stopped; a sweep keeps what it finished, `amnl train --checkpoint` its last epoch",
-            soft_wrap=True,
-        )
-        raise typer.Exit(130) from None
+        raise typer.Exit(status) from error
 
 
 def _escape(text: str) -> str:
@@ -75,6 +84,90 @@ def _emit(as_json: bool, record: dict[str, Any], table: Table) -> None:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
         out.print(table)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from amnl import __version__
+
+        print(f"amnl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------- where output goes
+
+# Looked at as the command line is read: an output that cannot be written costs no training.
+
+
+def _is_stdout(path: Path | None) -> bool:
+    return path is not None and str(path) == "-"
+
+
+def _check_target(path: Path | None) -> None:
+    """Fail before training, not after it."""
+    if path is None:
+        return
+    if _is_stdout(path):
+        raise ValueError("- is standard output, and a file is wanted here; one of that name is ./-")
+    if path.is_dir():
+        raise ValueError(f"{path} cannot be written as a file: it is a folder; name another")
+    if (path.exists() and not path.is_file()) or Path("/dev") in path.absolute().parents:
+        raise ValueError(f"{path} is no regular file and would be replaced; name another")
+    folder = path.resolve().parent  # of what a link points at
+    if not folder.is_dir():
+        raise ValueError(f"{path}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise ValueError(f"{path} cannot be written as a file; name another")
+
+
+def _check_folder(path: Path | None) -> None:
+    """The same for a folder, which may have to be made."""
+    if path is None:
+        return
+    if _is_stdout(path):
+        raise ValueError("- is standard output, and a folder is wanted here; one so named is ./-")
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{path} cannot be a folder: {there} is a file; name another")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"{path} cannot be written: {there} belongs to others; name another")
+
+
+def _file(path: Path | None) -> Path | None:
+    with _plain_errors():
+        _check_target(path)
+    return path
+
+
+def _file_or_stdout(path: Path | None) -> Path | None:
+    return path if _is_stdout(path) else _file(path)
+
+
+def _folder(path: Path | None) -> Path | None:
+    with _plain_errors():
+        _check_folder(path)
+    return path
+
+
+def _check_apart(**outputs: Path | None) -> None:
+    """Two outputs of one name are one too many."""
+    taken: dict[Path, str] = {}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        place = path if _is_stdout(path) else path.resolve()
+        if place in taken:
+            raise ValueError(f"{_flag(taken[place])} and {_flag(name)} both write to {path}")
+        taken[place] = name
 
 
 # -------------------------------------------------------------------------------------------- data
@@ -102,7 +195,8 @@ def data(
         ),
     ] = False,
     emulate: Annotated[
-        Path | None, typer.Option(help="Write an emulated fleet into this folder and use it.")
+        Path | None,
+        typer.Option(help="Write an emulated fleet into this folder and use it.", callback=_folder),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the emulated fleet.")] = 0,
     as_json: Json = False,
@@ -161,18 +255,38 @@ def data(
 # ------------------------------------------------------------------------------------------- train
 
 
-@app.command()
+class _NamesCombiners(TyperCommand):
+    """A command whose help lists the combiners. The list is the registry's, and costs the import of
+    PyTorch: it is made when it is read."""
+
+    def format_help(self, *arguments: Any) -> None:
+        from amnl import combiners
+
+        lines = ["Combiners, with their settings for --setting:"]
+        for name in combiners.names():
+            known = combiners.settings_of(name).items()
+            listed = ", ".join(k if d is inspect.Parameter.empty else f"{k}={d}" for k, d in known)
+            lines.append(f"{name}: {listed or 'no settings'}")
+        self.epilog = "\n\n".join(lines)
+        super().format_help(*arguments)
+
+
+Combiner = Annotated[str, typer.Option(help="Combiner, by name; they are listed below.")]
+Setting = Annotated[
+    list[str] | None, typer.Option(help="A combiner's setting, name=value; may be repeated.")
+]
+
+
+@app.command(cls=_NamesCombiners)
 def train(
     subset: Annotated[str, typer.Option(help="FD001, FD002, FD003 or FD004.")] = "FD001",
     preset: Annotated[str, typer.Option(help="Model size: compact or paper.")] = "compact",
     seed: Annotated[int, typer.Option(help="Fixes engine split, weights and batch order.")] = 0,
-    combiner: Annotated[str, typer.Option(help="Combiner, by name.")] = "fixed",
+    combiner: Combiner = "fixed",
     lam: Annotated[
         float | None, typer.Option(help="λ of the fixed combiner: weight of the RUL loss.")
     ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option(help="A combiner's setting, name=value; may be repeated.")
-    ] = None,
+    setting: Setting = None,
     rul_unit: Annotated[
         float, typer.Option(help="Cycles; divides the RUL error before squaring.")
     ] = 1.0,
@@ -184,27 +298,39 @@ def train(
     ] = 1,
     threads: Annotated[
         int | None,
-        typer.Option(help="CPU threads. Default: all cores; 1 is faster where others use them."),
+        typer.Option(
+            min=1, help="CPU threads. Default: all cores; 1 is faster where others use them."
+        ),
     ] = None,
+    device: Device = None,
     data_dir: DataDir = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="File to save each epoch to, and to resume from.")
+        Path | None,
+        typer.Option(help="File to save each epoch to, and to resume from.", callback=_file),
     ] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="Folder for TensorBoard logs.")] = None,
+    log_dir: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard logs.", callback=_folder)
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write the whole result (history, predictions) as JSON.")
+        Path | None,
+        typer.Option(
+            help="Write the whole result (history, predictions) as JSON; - is standard output.",
+            callback=_file_or_stdout,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Train one cell, choose its epoch on validation engines, score it on the test engines."""
     import torch
 
-    from amnl.train import TrainConfig
+    from amnl.combiners import make_combiner
+    from amnl.model import make_model
+    from amnl.train import TrainConfig, pick_device
     from amnl.train import train as run
 
-    with _plain_errors():
+    with _plain_errors(USAGE):
         config = TrainConfig(
-            subset=subset,
+            subset=subset.strip().upper(),
             preset=preset,
             seed=seed,
             combiner=combiner,
@@ -215,14 +341,28 @@ def train(
             lr=lr,
             stride=stride,
         )
-        for path in (save, checkpoint):
-            _check_target(path)
+        make_model(preset)
+        make_combiner(combiner, **config.combiner_settings)
+        _check_apart(checkpoint=checkpoint, save=save)
+        if as_json and _is_stdout(save):
+            raise ValueError("--json and --save - both write to standard output; take one")
+    with _plain_errors():
         if threads:
             torch.set_num_threads(threads)
+        where = pick_device(device)
+        _keeps_epochs(checkpoint)
         with _progress(epochs) as on_epoch:
             result = run(
-                config, data_dir, checkpoint=checkpoint, log_dir=log_dir, on_epoch=on_epoch
+                config,
+                data_dir,
+                device=where,
+                checkpoint=checkpoint,
+                log_dir=log_dir,
+                on_epoch=on_epoch,
             )
+        if _is_stdout(save):
+            print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
+            return
         if save:
             result.save(save)
         record = {
@@ -233,49 +373,92 @@ def train(
         _emit(as_json, record, _summary(result))
 
 
-def _settings(combiner: str, lam: float | None, pairs: list[str]) -> dict[str, Any]:
-    from amnl.combiners import FixedWeightLoss
+def _keeps_epochs(checkpoint: Path | None) -> None:
+    if checkpoint is None:
+        keeps("nothing of this training is kept; --checkpoint FILE keeps each epoch")
+        return
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
 
-    settings: dict[str, Any] = {}
+    def kept() -> str:
+        if not checkpoint.exists():
+            return f"no epoch had ended, so nothing is kept in {checkpoint}"
+        new = checkpoint.stat().st_mtime_ns != before
+        return (
+            f"{'the last whole epoch is' if new else 'what was kept before is still'} in "
+            f"{checkpoint}; the same command goes on from there"
+        )
+
+    keeps(kept)
+
+
+def _settings(combiner: str, lam: float | None, pairs: list[str]) -> dict[str, Any]:
+    from amnl.combiners import FixedWeightLoss, settings_of
+
+    known, settings = settings_of(combiner), {}
     if lam is not None:
         if combiner != "fixed":
             raise ValueError(f"--lam is for the fixed combiner, not {combiner!r}; use --setting")
+        if pairs:
+            raise ValueError(f"--lam {lam} and --setting {pairs[0]} both set the weights; take one")
         settings = FixedWeightLoss.convex(lam).get_weights()
     for pair in pairs:
-        name, equals, value = pair.partition("=")
+        name, equals, value = (part.strip() for part in pair.partition("="))
         if not equals:
             raise ValueError(f"--setting {pair!r}: write name=value")
         try:
-            settings[name] = float(value)
-        except ValueError:
-            settings[name] = value  # a word, such as normalise=batch
+            settings[name] = _like(known.get(name), value)
+        except ValueError as error:
+            raise ValueError(
+                f"--setting {pair}: {name} of the combiner {combiner!r} must be {error}, "
+                f"got {value!r}"
+            ) from None
     return settings
 
 
-def _check_target(path: Path | None) -> None:
-    """Fail before training, not after it."""
-    if path is None:
-        return
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path} cannot be written as a file; name another")
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _like(default: Any, text: str) -> Any:
+    """A setting's value, of the type that its default has. The `ValueError` says which that is."""
+    if isinstance(default, str):
+        return text
+    if isinstance(default, bool):
+        if text.lower() not in _WORDS:
+            raise ValueError("true or false")
+        return _WORDS[text.lower()]
+    kind, what = (int, "a whole number") if isinstance(default, int) else (float, "a number")
+    try:
+        return kind(text)
+    except ValueError:
+        if isinstance(default, int | float):
+            raise ValueError(what) from None
+    return _WORDS.get(text.lower(), text)  # a setting without a default tells nothing
+
+
+def _on_terminal() -> bool:
+    """Whether lines can be drawn over. Asked of the terminal, as FORCE_COLOR makes none."""
+    return sys.stderr.isatty() and not err.is_dumb_terminal
 
 
 @contextmanager
 def _progress(epochs: int) -> Iterator[Any]:
+    """A bar; on something else than a terminal, a line an epoch."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
+    def text(record: dict[str, Any]) -> str:
+        return f"loss {record['loss']:.3f}  validation RMSE {record['val_rmse']:.2f}"
+
+    if not _on_terminal():
+        yield lambda record: _say(
+            f"epoch {record['epoch']} of {epochs}: {text(record)}, "
+            f"{_duration(record['seconds'] * (epochs - record['epoch']))} to go"
+        )
+        return
     columns = (BarColumn(), MofNCompleteColumn(), Remaining(), TextColumn("{task.description}"))
     with Progress(TextColumn("epoch"), *columns, console=err) as bar:
         task = bar.add_task("", total=epochs)
-
-        def on_epoch(record: dict[str, Any]) -> None:
-            text = f"loss {record['loss']:.3f}  validation RMSE {record['val_rmse']:.2f}"
-            bar.update(task, completed=record["epoch"], description=text)
-
-        yield on_epoch
+        yield lambda record: bar.update(task, completed=record["epoch"], description=text(record))
 
 
 def _summary(result: "RunResult") -> Table:
@@ -283,7 +466,7 @@ def _summary(result: "RunResult") -> Table:
     table = Table(
         title=f"{c.subset}, {c.preset} ({p['parameters']:,} parameters), seed {c.seed}, "
         f"{c.combiner} {c.combiner_settings or ''}".rstrip(),
-        caption=f"{p['data']}; {p['seconds']:.0f} s on {p['hardware']}",
+        caption=_escape(f"{p['data']}; {p['seconds']:.0f} s on {p['hardware']}"),
     )
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -304,7 +487,7 @@ def _summary(result: "RunResult") -> Table:
 
 # ------------------------------------------------------------------------------------------- sweep
 
-StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.")]
+StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.", callback=_folder)]
 Family = Annotated[
     str | None,
     typer.Option(help="a to h: a family of the book's protocol, instead of a grid."),
@@ -325,12 +508,12 @@ Module = Annotated[
 
 # What the grid has and --module has not.
 _GRID_ALONE = {"subsets", "preset", "rul_units", "combiner", "setting", "unweighted", "stride"}
-_GRID_ALONE |= {"family", "together", "data_dir", "dry_run"}
+_GRID_ALONE |= {"family", "together", "device", "data_dir", "dry_run"}
 _GRID = {"subsets", "lams", "seeds", "rul_units", "combiner", "setting", "unweighted"}
 _GRID |= {"epochs", "batch_size", "lr", "stride"}
 
 
-@app.command()
+@app.command(cls=_NamesCombiners)
 def sweep(
     context: typer.Context,
     store: StoreDir = Path("runs"),
@@ -343,10 +526,8 @@ def sweep(
     ] = "10",
     preset: Preset = "compact",
     rul_units: Annotated[str, typer.Option(help="Cycles: 1,125.")] = "1",
-    combiner: Annotated[str, typer.Option(help="Combiner, by name.")] = "fixed",
-    setting: Annotated[
-        list[str] | None, typer.Option(help="A combiner's setting, name=value; may be repeated.")
-    ] = None,
+    combiner: Combiner = "fixed",
+    setting: Setting = None,
     unweighted: Annotated[bool, typer.Option(help="Do not weigh samples near failure.")] = False,
     epochs: Annotated[int, typer.Option(help=f"Epochs a cell. {_OR_THE_FILES}")] = 40,
     batch_size: Annotated[int, typer.Option(help=f"Windows a step. {_OR_THE_FILES}")] = 256,
@@ -372,6 +553,7 @@ def sweep(
     scheduler: Annotated[
         str | None, typer.Option(help="Use this Dask scheduler's workers: tcp://host:8786.")
     ] = None,
+    device: Device = None,
     data_dir: DataDir = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many cells, how long, how much memory.")
@@ -390,6 +572,7 @@ def sweep(
             "--out",
             help="Folder for result.json, runs.csv and figure.png.",
             rich_help_panel=_OWN,
+            callback=_folder,
         ),
     ] = None,
     as_json: Json = False,
@@ -400,22 +583,27 @@ def sweep(
     """
     from amnl import sweep as sweeps
 
+    with _plain_errors(USAGE):
+        if workers is not None and workers < 1:
+            raise ValueError(f"--workers {workers}: at least one is wanted")
     if module:
-        with _plain_errors():
+        with _plain_errors(USAGE):
             for name in sorted(_GRID_ALONE):
                 if _is_given(context, name):
                     raise ValueError(f"{_flag(name)} is not for --module; leave it out")
             chosen: dict[str, Any] = {"margin": margin} if margin is not None else {}
             chosen |= {"lams": _floats("--lams", lams)} if _is_given(context, "lams") else {}
             if _is_given(context, "seeds"):
-                if not seeds.isdecimal():
+                if not seeds.strip().isdecimal() or int(seeds) < 1:
                     raise ValueError(f"--seeds {seeds!r}: with --module, write a number of seeds")
                 chosen["seeds"] = int(seeds)
             for name, value in {"epochs": epochs, "batch_size": batch_size, "lr": lr}.items():
                 chosen |= {name: value} if _is_given(context, name) else {}
+        keeps(f"finished runs are in {store / module.stem}; the same command goes on from there")
+        with _plain_errors():
             _sweep_module(module, chosen, store, scheduler, workers, out_dir, as_json)
         return
-    with _plain_errors():
+    with _plain_errors(USAGE):
         for name in ("margin", "out_dir"):
             if _is_given(context, name):
                 raise ValueError("--margin and --out go with --module")
@@ -423,7 +611,9 @@ def sweep(
         if family:
             if given:
                 raise ValueError(f"--family {family} has its own grid; leave out {_flag(given[0])}")
-            cells = sweeps.family(family, preset if _is_given(context, "preset") else None)
+            cells = sweeps.family(
+                family.strip().lower(), preset if _is_given(context, "preset") else None
+            )
         else:
             if "lams" in given and (combiner != "fixed" or setting):
                 raise ValueError("--lams is for the fixed combiner without --setting")
@@ -437,10 +627,17 @@ def sweep(
                 **settings,
                 **({} if stride is None else {"stride": stride}),
             )
+    with _plain_errors():
         place = sweeps.Store(store)
+        keeps(lambda: f"{store} holds {len(place)} finished cells; the same command goes on")
         if dry_run:
             cost = sweeps.estimate(
-                cells, place, workers=workers, together=together, data_dir=data_dir
+                cells,
+                place,
+                workers=workers,
+                together=together,
+                data_dir=data_dir,
+                device=device,
             )
             record = dataclasses.asdict(cost)
             table = Table(title="dry run: nothing was trained")
@@ -464,6 +661,7 @@ def sweep(
                 workers=workers,
                 together=together,
                 data_dir=data_dir,
+                device=device,
                 on_change=show,
             )
         _emit_sweep(as_json, progress, place)
@@ -666,9 +864,18 @@ def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
 @app.command()
 def report(
     store: Annotated[Path, typer.Argument(help="Folder of the finished cells.")],
-    csv: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the rows into this file; - is standard output.", callback=_file_or_stdout
+        ),
+    ] = None,
     history: Annotated[
-        Path | None, typer.Option(help="Write the epochs into this file, one row each.")
+        Path | None,
+        typer.Option(
+            help="Write the epochs into this file, one row each; - is standard output.",
+            callback=_file_or_stdout,
+        ),
     ] = None,
     family: Family = None,
     seeds: Annotated[str, typer.Option(help="Only these: 3 means 0, 1, 2.")] = "all",
@@ -683,34 +890,38 @@ def report(
     from amnl import sweep as sweeps
     from amnl.train import TrainConfig
 
+    keeps("the store is as it was, and nothing was written")
+    targets = {"csv": csv, "history": history}
+    with _plain_errors(USAGE):
+        wanted = None if seeds.strip().lower() == "all" else _seeds(seeds)
+        family = family and family.strip().lower()
+        cells = sweeps.family(family, preset) if family else []
+        _check_apart(**targets)
+        for name, target in targets.items():
+            if as_json and _is_stdout(target):
+                raise ValueError(f"--json and {_flag(name)} - both write to standard output")
     with _plain_errors():
-        if not store.is_dir():
-            raise ValueError(f"{store}: no such store; `amnl sweep --store {store}` makes one")
-        place = sweeps.Store(store)
-        wanted = None if seeds == "all" else _seeds(seeds)
+        place = sweeps.Store(store, make=False)
         if family:
             source = str(cmapss.find(data_dir))
-            paths = [
-                place.path(c, source)
-                for c in sweeps.family(family, preset)
-                if wanted is None or c.seed in wanted
-            ]
+            paths = [place.path(c, source) for c in cells if wanted is None or c.seed in wanted]
             found = [place.load(path) for path in paths if path.exists()]
             missing = len(paths) - len(found)
         else:
             found = [r for r in place if wanted is None or r.config.seed in wanted]
             missing = 0
-        targets = [(csv, sweeps.to_rows), (history, sweeps.to_history)]
-        for target, _ in targets:
-            if target:
-                _check_target(target)
         rows = sweeps.to_rows(found)
-        for target, make in targets:
+        if not found and (csv or history):
+            raise ValueError(
+                f"{store} has none of the cells asked for, so nothing was written to "
+                + " and ".join(str(target) for target in targets.values() if target)
+            )
+        for target, make in ((csv, sweeps.to_rows), (history, sweeps.to_history)):
             if target:
-                cmapss.write_atomically(target, make(found).to_csv(index=False).encode())
+                _write_table(target, make(found))
         failed = [f for f in place.failures() if wanted is None or f["config"]["seed"] in wanted]
         if family:
-            grid = [dataclasses.asdict(c) for c in sweeps.family(family, preset)]
+            grid = [dataclasses.asdict(c) for c in cells]
             failed = [f for f in failed if f["config"] in grid]
         table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip
@@ -729,11 +940,22 @@ def report(
                 if of["lam"] != of["lam"]:
                     settings = json.loads(of["combiner_settings"])
                     of["combiner"] += "".join(f" {k}={v}" for k, v in settings.items())
-                cells = [str(of[name]) for name in shown]
-                table.add_row(*cells, str(len(group)), score)
+                values = [str(of[name]) for name in shown]
+                table.add_row(*values, str(len(group)), score)
         record = {"rows": len(rows), "missing": missing, "failed": failed}
         record |= {"csv": str(csv or ""), "history": str(history or "")}
-        _emit(as_json, record, table)
+        if not any(_is_stdout(target) for target in targets.values()):
+            _emit(as_json, record, table)
+
+
+def _write_table(target: Path, table: "pd.DataFrame") -> None:
+    from amnl.cmapss import write_atomically
+
+    text = table.to_csv(index=False)
+    if _is_stdout(target):
+        print(text, end="")
+    else:
+        write_atomically(target, text.encode())
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -745,10 +967,14 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def _subsets(text: str) -> tuple[str, ...]:
     from amnl.cmapss import SUBSETS
 
-    return SUBSETS if text == "all" else tuple(text.split(","))
+    return SUBSETS if text.strip().lower() == "all" else tuple(p.upper() for p in _parts(text))
 
 
 def _seeds(text: str) -> list[int]:
@@ -757,7 +983,7 @@ def _seeds(text: str) -> list[int]:
         if dash:
             seeds = list(range(int(first), int(last) + 1))
         else:
-            seeds = [int(n) for n in text.split(",")] if "," in text else list(range(int(text)))
+            seeds = [int(n) for n in _parts(text)] if "," in text else list(range(int(text)))
     except ValueError:
         seeds = []
     if not seeds:
@@ -767,7 +993,7 @@ def _seeds(text: str) -> list[int]:
 
 def _floats(option: str, text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        return [float(part) for part in _parts(text)]
     except ValueError as error:
         raise ValueError(f"{option} {text!r}: write numbers with commas between them") from error
 
@@ -808,7 +1034,7 @@ def _live() -> Iterator[Any]:
             shown.caption = f"{len(progress.failed)} failed"
         return shown
 
-    if err.is_terminal:
+    if _on_terminal():
         with Live(console=err, refresh_per_second=2) as live:
             yield lambda progress: live.update(table(progress))
         return
@@ -818,10 +1044,9 @@ def _live() -> Iterator[Any]:
         nonlocal said
         for cell in progress.finished[said:]:
             left = progress.seconds_left
-            err.print(
+            _say(
                 f"{cell.subset} {_label(cell)}: done; {progress.left} left, "
-                f"{_duration(left or 0)} to go",
-                soft_wrap=True,
+                f"{_duration(left or 0)} to go"
             )
         said = len(progress.finished)
 
@@ -847,8 +1072,12 @@ def bench(
     from amnl import bench as benchmarks
     from amnl import cmapss
 
+    keeps("a benchmark keeps nothing")
+    with _plain_errors(USAGE):
+        if rounds < 1:
+            raise ValueError(f"--rounds {rounds}: at least one is wanted")
     with _plain_errors():
-        rows = benchmarks.run(cmapss.find(data_dir), rounds, err.print)
+        rows = benchmarks.run(cmapss.find(data_dir), rounds, _say)
         table = Table(title="ours against the peer, in the same run")
         for column in ("what", "ours", "peer", "ratio", "goal"):
             table.add_column(column, justify="left" if column == "what" else "right")
@@ -857,10 +1086,7 @@ def bench(
         _emit(as_json, {"rows": rows}, table)
 
 
-def main() -> None:
-    """Entry point of the `amnl` command."""
-    app()
-
-
 if __name__ == "__main__":
+    from amnl.__main__ import main
+
     main()

@@ -154,6 +154,16 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_FACTORIES))
 
 
+def settings_of(name: str) -> dict[str, Any]:
+    """A combiner's settings and their defaults; `inspect.Parameter.empty` where there is none.
+
+    Raises `ValueError` for an unknown name (it lists the known ones).
+    """
+    if name not in _FACTORIES:
+        raise ValueError(f"unknown combiner {name!r}; known: {', '.join(names())}")
+    return {k: p.default for k, p in inspect.signature(_FACTORIES[name]).parameters.items()}
+
+
 def make_combiner(name: str, **settings: Any) -> Combiner:
     """Build a combiner by name: `make_combiner("fixed", rul_weight=0.75, health_weight=0.25)`.
 

@@ -18,8 +18,10 @@ import errno
 import gc
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -40,7 +42,7 @@ from amnl.combine import SOURCE_LAMS
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse
 from amnl.model import make_model
-from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, train
+from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, pick_device, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,15 +147,22 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
 class Store:
     """A folder of finished cells. `cells/` holds a record each, `failed/` what went wrong."""
 
-    def __init__(self, folder: str | Path) -> None:
-        """Makes the folder. Raises `StoreError` where that cannot be done."""
+    def __init__(self, folder: str | Path, *, make: bool = True) -> None:
+        """Makes the folder, unless told to take what is there. Raises `StoreError` where that
+        cannot be done, and for a folder that is no store."""
         self.folder = Path(folder).expanduser()
+        self._claims: Any = None
+        if not make:
+            if not (self.folder / "cells").is_dir():
+                raise StoreError(
+                    f"{folder}: no such store; `amnl sweep --store {folder}` makes one"
+                )
+            return
         try:
             for name in ("cells", "failed"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
-        self._claims: Any = None
 
     def path(self, config: TrainConfig, data: str) -> Path:
         """Where this cell's record is, or will be. `data` is the `str` of a `Source`."""
@@ -211,7 +220,7 @@ class Store:
             free = shutil.disk_usage(self.folder).free
             probe = self.folder / "cells" / f".probe-{os.getpid()}"
             write_atomically(probe, bytes(_RECORD_BYTES))
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another machine's sweep may have our number
         except (OSError, DataError) as error:
             raise self._unwritable(error) from error
         if free < cells * _RECORD_BYTES:
@@ -340,6 +349,7 @@ def run(
     workers: int | None = None,
     together: int | None = None,
     data_dir: str | Path | None = None,
+    device: str | None = None,
     on_change: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run every cell that the store does not hold, and return when none is left.
@@ -349,12 +359,16 @@ def run(
                a core), which is made and closed again
     together   how many cells that share their settings are trained side by side as one model
                (default: 25 on a GPU of this machine, else 1)
+    device     `cpu`, `cuda` or `cuda:1`, here or on the scheduler's workers (default: a GPU where
+               there is one)
     on_change  called whenever a cell starts or ends
 
     A cell whose loss stops being finite, or that takes its worker down three times, is recorded as
     failed and the others go on. A worker that dies has its cell run again by another. Raises
     `StoreError`, `DataError`, and `RuntimeError` when the scheduler is lost; finished cells stay.
+    `SystemExit`, one line, where a script calls it without a main guard: see `connect`.
     """
+    here = scheduler is None and _on_gpu(device)
     found = cmapss.find(data_dir, {config.subset for config in cells})
     source = str(found)
     waiting = {store.path(config, source): config for config in cells}  # each once
@@ -367,25 +381,16 @@ def run(
         return progress
     store.check_space(len(waiting))
     folder = None if data_dir is None else str(found.folder)
-    here = scheduler is None and _gpu()
-    groups = _groups(waiting, together or (_side_by_side(None) if here else 1))
-    if here:
-        try:
-            _drive_here(groups, waiting, store, source, folder, progress, on_change)
-        finally:
-            store.close()
-        return progress
-    with connect(scheduler, workers or _cores()) as client:
-        try:
-            _drive(client, groups, waiting, store, source, folder, progress, on_change)
-        except (OSError, TimeoutError, CancelledError) as error:
-            reason = str(error).partition(":\n")[0]  # the rest lists keys of Dask's
-            raise RuntimeError(
-                f"lost the Dask scheduler ({reason}). {progress.done} cells of this call are in "
-                "the store; run the same command again for the rest."
-            ) from error
-        finally:
-            store.close()  # a notebook lives on after an error, its claims must not
+    groups = _groups(waiting, together or (TOGETHER if here else 1))
+    train_cells = partial(_train_cells, data_dir=folder, source=source, device=device)
+    try:
+        if here:
+            _drive_here(train_cells, groups, waiting, store, source, progress, on_change)
+            return progress
+        with connect(scheduler, workers or _cores()) as client:
+            _drive(client, train_cells, groups, waiting, store, source, progress, on_change)
+    finally:
+        store.close()  # a notebook lives on after an error, its claims must not
     return progress
 
 
@@ -424,11 +429,11 @@ def _take(
 
 
 def _drive_here(
+    train_cells: Callable[..., list[dict[str, Any] | TrainingError]],
     groups: deque[list[Path]],
     cells: dict[Path, TrainConfig],
     store: Store,
     source: str,
-    data_dir: str | None,
     progress: Progress,
     on_change: Callable[[Progress], None],
 ) -> None:
@@ -448,7 +453,7 @@ def _drive_here(
         if taken:
             settings = [dataclasses.asdict(cells[path]) for path in taken]
             try:
-                results = _train_cells(settings, data_dir, source, on_epoch)
+                results = train_cells(settings, on_epoch=on_epoch)
             finally:
                 torch.set_num_threads(threads)
             for path, result in zip(taken, results, strict=True):
@@ -462,11 +467,11 @@ def _drive_here(
 
 def _drive(
     client: "Client",
+    train_cells: Callable[..., list[dict[str, Any] | TrainingError]],
     groups: deque[list[Path]],
     cells: dict[Path, TrainConfig],
     store: Store,
     source: str,
-    data_dir: str | None,
     progress: Progress,
     on_change: Callable[[Progress], None],
 ) -> None:
@@ -474,7 +479,8 @@ def _drive(
 
     running: dict[Any, list[Path]] = {}
     while groups or running:
-        progress.workers = len(client.nthreads())
+        with _scheduler_answers(progress):
+            progress.workers = len(client.nthreads())
         # No more than there are workers: what is submitted is claimed, and others may want it.
         for _ in range(len(groups)):
             if len(running) >= progress.workers:
@@ -482,17 +488,16 @@ def _drive(
             taken = _take(groups.popleft(), groups, store, progress)
             if taken:
                 settings = [dataclasses.asdict(cells[path]) for path in taken]
-                future = client.submit(_train_cells, settings, data_dir, source, pure=False)
-                running[future] = taken
+                with _scheduler_answers(progress):
+                    running[client.submit(train_cells, settings, pure=False)] = taken
         progress.running = [cells[path] for taken in running.values() for path in taken]
         on_change(progress)
         if not running:
             time.sleep(0.5)
             continue
-        try:
+        finished: set[Any] = set()
+        with _scheduler_answers(progress), suppress(TimeoutError):
             finished = wait(list(running), timeout=1, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            continue
         for future in finished:
             taken = running.pop(future)
             results = _sent(future, len(taken))
@@ -508,6 +513,19 @@ def _drive(
                 store.release(path)
     progress.running = []
     on_change(progress)
+
+
+@contextmanager
+def _scheduler_answers(progress: Progress) -> Iterator[None]:
+    """Around what is asked of Dask, and no more: a full disk is not a lost scheduler."""
+    try:
+        yield
+    except (OSError, TimeoutError, CancelledError) as error:
+        reason = str(error).partition(":\n")[0]  # the rest lists keys of Dask's
+        raise RuntimeError(
+            f"lost the Dask scheduler ({reason}). {progress.done} cells of this call are in the "
+            "store; run the same command again for the rest."
+        ) from error
 
 
 def _sent(future: "Future", cells: int) -> list[dict[str, Any] | Exception]:
@@ -550,6 +568,7 @@ def _train_cells(
     settings: list[dict[str, Any]],
     data_dir: str | None,
     source: str,
+    device: str | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any] | TrainingError]:
     """On a worker: train cells with the very data that the sweep is about, on one thread or the
@@ -563,15 +582,23 @@ def _train_cells(
                 f"this worker finds {found} in {found.folder}, the sweep is about {source}. Point "
                 "AMNL_DATA_DIR at the same files on every machine."
             )
-        results = _together([TrainConfig(**s) for s in settings], found, on_epoch)
+        configs = [TrainConfig(**s) for s in settings]
+        results = _together(configs, found, pick_device(device), on_epoch)
         return [r if isinstance(r, TrainingError) else r.to_dict() for r in results]
 
 
 def _alone(
-    config: TrainConfig, source: Source, on_epoch: Callable[[int], None] | None
+    config: TrainConfig,
+    source: Source,
+    device: torch.device,
+    on_epoch: Callable[[int], None] | None,
 ) -> RunResult | TrainingError:
+    def tell(record: dict[str, Any]) -> None:
+        if on_epoch:
+            on_epoch(record["epoch"])
+
     try:
-        return train(config, source, on_epoch=lambda r: on_epoch(r["epoch"]) if on_epoch else None)
+        return train(config, source, device=device, on_epoch=tell)
     except TrainingError as error:
         return error
     except torch.OutOfMemoryError as error:
@@ -583,23 +610,26 @@ def _alone(
 
 
 def _together(
-    configs: list[TrainConfig], source: Source, on_epoch: Callable[[int], None] | None
+    configs: list[TrainConfig],
+    source: Source,
+    device: torch.device,
+    on_epoch: Callable[[int], None] | None,
 ) -> list[RunResult | TrainingError]:
     """A population, or two halves of it where the GPU's memory does not hold the whole."""
     if len(configs) == 1:
-        return [_alone(configs[0], source, on_epoch)]
+        return [_alone(configs[0], source, device, on_epoch)]
     first = configs[0]
     seeds = sorted({c.seed for c in configs})
     data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
     with suppress(torch.OutOfMemoryError):
-        return population.Population(configs, data).fit(on_epoch)
+        return population.Population(configs, data, device=device).fit(on_epoch)
     gc.collect()  # the tensors of the attempt
     torch.cuda.empty_cache()
     half = len(configs) // 2
     return [
         result
         for part in (configs[:half], configs[half:])
-        for result in _together(part, source, on_epoch)
+        for result in _together(part, source, device, on_epoch)
     ]
 
 
@@ -617,7 +647,11 @@ def connect(scheduler: str | None, workers: int) -> Iterator["Client"]:
     """A client of a running Dask scheduler, or of a local cluster that ends with it.
 
     Raises `RuntimeError` without Dask, and for a scheduler that does not answer or has no worker.
+    Each local worker imports the script that started it. Where that script has no main guard, the
+    workers would sweep, too: they end instead, and the script with one line (`SystemExit`).
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(1)  # a worker that imports such a script; its parent says what to do
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
@@ -634,28 +668,47 @@ def connect(scheduler: str | None, workers: int) -> Iterator["Client"]:
                 ) from error
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            # Its HTTP server starts all the same, by default on a port for one sweep only.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            silence_logs="CRITICAL",
-            preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    try:
+        with _deaf_to_ctrl_c():
+            started = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                # Its HTTP server starts all the same, by default on a port for one sweep only.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                silence_logs="CRITICAL",
+                preload=["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
+            )
+    except RuntimeError as error:
+        line = (
+            f"the workers ended as they started ({error}). In a script, sweep under "
+            '`if __name__ == "__main__":`, as each worker imports the script first'
+        )
+        script = getattr(sys.modules["__main__"], "__file__", None)
+        raise (SystemExit(line) if script else RuntimeError(line)) from error
+    with started as cluster, Client(cluster) as client:
         yield client
 
 
-def _gpu() -> bool:
-    return torch.cuda.is_available()
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started here leave a Ctrl-C, which a terminal sends to all, to us."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: they hear it until their preload
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # starting it would lift the mask again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _side_by_side(together: int | None) -> int:
-    return together or (TOGETHER if _gpu() else 1)
+def _on_gpu(device: str | None) -> bool:
+    return pick_device(device).type == "cuda"
 
 
 def _cores() -> int:
@@ -694,19 +747,20 @@ def estimate(
     workers: int | None = None,
     together: int | None = None,
     data_dir: str | Path | None = None,
+    device: str | None = None,
 ) -> Estimate:
     """Time a few steps of each kind of cell (subset, preset, combiner, ...) as `run` would train
     it: on one thread, or side by side on this machine's GPU.
 
     Workers that share a memory bus are slower than one alone, so expect somewhat more.
     """
-    import resource
-
     source = cmapss.find(data_dir, {config.subset for config in cells})
     paths = {store.path(c, str(source)): c for c in cells}
     todo = {path: c for path, c in paths.items() if not path.exists()}
-    gpu = _gpu()
-    groups = [[todo[path] for path in group] for group in _groups(todo, _side_by_side(together))]
+    where = pick_device(device)
+    gpu = _on_gpu(device)
+    together = together or (TOGETHER if gpu else 1)
+    groups = [[todo[path] for path in group] for group in _groups(todo, together)]
     kinds: dict[tuple[Any, ...], float] = {}
     seconds = 0.0
     threads = torch.get_num_threads()
@@ -716,53 +770,66 @@ def estimate(
             c = group[0]
             kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype, len(group))
             if kind not in kinds:
-                kinds[kind] = _seconds_per_epoch(group, source)
+                kinds[kind] = _seconds_per_epoch(group, source, where)
             seconds += c.epochs * kinds[kind]
     finally:
         torch.set_num_threads(threads)
     used = 1 if gpu else min(workers or _cores(), max(len(groups), 1))
-    if gpu:
-        memory = float(torch.cuda.max_memory_allocated())
-    else:
-        memory = used * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    memory = float(torch.cuda.max_memory_allocated(where)) if gpu else used * _peak_memory()
     return Estimate(len(paths), len(paths) - len(todo), used, seconds / used, memory)
 
 
-def _seconds_per_epoch(configs: Sequence[TrainConfig], source: Source, steps: int = 5) -> float:
+def _peak_memory() -> float:
+    """The most that this process has held, in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil  # comes with Dask, which a sweep on a CPU needs
+
+        held = psutil.Process().memory_info()
+        return float(getattr(held, "peak_wset", held.rss))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _seconds_per_epoch(
+    configs: Sequence[TrainConfig], source: Source, device: torch.device, steps: int = 5
+) -> float:
     """Of one cell, or of several side by side."""
     c = configs[0]
     data = {d.seed: cmapss.load(d.subset, d.seed, source, stride=d.stride) for d in configs}
     step: Callable[[], object]
     scored: tuple[Any, Any]
     if len(configs) == 1:
-        alone = Trainer(c, data[c.seed])
+        alone = Trainer(c, data[c.seed], device=device)
         alone.model.train()
         batch = torch.arange(min(c.batch_size, len(alone.train)), device=alone.device)
         step, scored = partial(alone.step, batch), (alone.val, alone.test)
         predict: Callable[[Any], object] = alone.predict
         windows = len(alone.train)
     else:
-        stacked = population.Population(configs, data)
+        stacked = population.Population(configs, data, device=device)
         batch = torch.arange(min(c.batch_size, *stacked.train.sizes), device=stacked.device)
         step = partial(stacked.step, batch.repeat(len(configs), 1), None, stacked.alive)
         predict, scored = stacked.predict, (stacked.val, stacked.test)
         windows = max(stacked.train.sizes)
     step()  # warms up
-    once = _seconds(lambda: [step() for _ in range(steps)]) / steps
-    return once * windows / c.batch_size + _seconds(lambda: [predict(part) for part in scored])
+    once = _seconds(lambda: [step() for _ in range(steps)], device) / steps
+    evaluating = _seconds(lambda: [predict(part) for part in scored], device)
+    return once * windows / c.batch_size + evaluating
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    _wait()
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    _wait(device)
     start = time.perf_counter()
     work()
-    _wait()
+    _wait(device)
     return time.perf_counter() - start
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 # ------------------------------------------------------------------------------------- the report

@@ -7,10 +7,11 @@ and the test engines are scored beside, never consulted.
 
 import dataclasses
 import json
-import pickle
+import operator
 import platform
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -33,6 +34,7 @@ from amnl.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
 _CHECKPOINT_VERSION = 1
+_PLAIN: dict[Any, Callable[[Any], int | float]] = {int: operator.index, float: float}
 _NAN_HELP = "Nothing of this epoch was kept. A lower --lr or a larger rul_unit usually helps."
 
 
@@ -72,6 +74,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         cmapss.check_subset(self.subset)
+        for part in dataclasses.fields(self):
+            if part.type in _PLAIN:  # a NumPy number would train, and not be written as JSON
+                object.__setattr__(self, part.name, self._plain(part.name, part.type))
+        if not 0 <= self.seed < 2**32:  # PyTorch's CPU generator keeps no more of it
+            raise ValueError(f"seed must lie in [0, 2**32), got {self.seed}")
         for name in ("epochs", "batch_size", "lr", "warmup_epochs", "rul_unit", "clip", "stride"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -80,6 +87,14 @@ class TrainConfig:
             raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
+
+    def _plain(self, name: str, kind: Any) -> int | float:
+        value = getattr(self, name)
+        try:
+            return _PLAIN[kind](value)
+        except (TypeError, ValueError, OverflowError):
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{name} must be {what}, got {value!r}") from None
 
 
 class TrainingError(RuntimeError):
@@ -124,9 +139,25 @@ class RunResult:
         return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
-def pick_device() -> torch.device:
-    """A GPU when there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def pick_device(name: str | None = None) -> torch.device:
+    """The device `cpu`, `cuda` or `cuda:1`; without a name, a GPU when there is one, else the CPU.
+
+    Raises `ValueError` for a device that this machine, or the trainer, has not.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name is None:
+        return torch.device("cuda" if count else "cpu")
+    kind, colon, number = name.partition(":")
+    if kind == "cpu" and not colon:
+        return torch.device("cpu")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise ValueError(f"no device {name!r} here; write cpu, cuda or cuda:0")
+    if not count:
+        raise ValueError(f"no device {name!r} here: PyTorch sees no NVIDIA GPU; write cpu")
+    if int(number or 0) >= count:
+        there = ", ".join(f"cuda:{n}" for n in range(count))
+        raise ValueError(f"no device {name!r} here; PyTorch sees {there}")
+    return torch.device(name)
 
 
 def use_tf32(device: torch.device) -> None:
@@ -253,9 +284,10 @@ class Trainer:
         finally:
             if writer:
                 writer.close()
+        scores = metrics(self.config, self.history, self.best)
         return RunResult(
             self.config,
-            metrics(self.config, self.history, self.best),
+            scores,
             self.history,
             self.best["predictions"],
             self._provenance(),
@@ -388,7 +420,7 @@ class Trainer:
                 "history": self.history,
                 "best": self.best,
                 "seconds": self.seconds,
-                "random": [torch.get_rng_state(), self.order.get_state(), _cuda_state()],
+                "random": [torch.get_rng_state(), self.order.get_state(), self._gpu_state()],
                 **{name: part.state_dict() for name, part in self._parts().items()},
             },
             whole,
@@ -396,26 +428,56 @@ class Trainer:
         cmapss.write_atomically(path, whole.getbuffer())
 
     def _restore(self, path: Path) -> None:
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-            raise ValueError(
-                f"{path}: not a checkpoint of this book ({type(error).__name__}). Delete it to "
-                "start anew, or name another file."
-            ) from error
-        for key, value in self._identity().items():
-            if state.get(key) != value:
+        state = _read_checkpoint(path, self.device)
+        for key, ours in self._identity().items():
+            theirs = state.get(key)
+            if key == "config" and isinstance(theirs, dict):  # name the setting, not all twenty
+                differ = [k for k in ours if k not in theirs or theirs[k] != ours[k]]
+                key = differ[0] if differ else key
+                theirs, ours = (theirs.get(key), ours[key]) if differ else (ours, ours)
+            if theirs != ours:
                 raise ValueError(
-                    f"{path}: the checkpoint's {key} is {state.get(key)}, this run's is {value}. "
+                    f"{path}: the checkpoint's {key} is {theirs}, this run's is {ours}. "
                     "Delete the file to start anew, or name another."
                 )
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.history, self.best, self.seconds = state["history"], state["best"], state["seconds"]
-        torch.set_rng_state(state["random"][0].cpu())
-        self.order.set_state(state["random"][1].cpu())
-        if state["random"][2] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["random"][2].cpu())
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.history, self.best = state["history"], state["best"]
+            self.seconds = state["seconds"]
+            everywhere, order, gpu = state["random"]
+            torch.set_rng_state(everywhere.cpu())
+            self.order.set_state(order.cpu())
+        except Exception as error:  # whatever a file lacks that only claims to be ours
+            raise _foreign(path, error) from error
+        if gpu is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(gpu.cpu(), self.device)
+
+    def _gpu_state(self) -> Tensor | None:
+        return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+
+
+def _read_checkpoint(path: Path, device: torch.device) -> Record:
+    """What a checkpoint holds. Raises `ValueError` for a file that is damaged or something else."""
+    stored = BytesIO(path.read_bytes())
+    try:
+        with zipfile.ZipFile(stored) as parts:
+            if damaged := parts.testzip():  # PyTorch looks at no checksum
+                raise zipfile.BadZipFile(f"the checksum of {damaged} does not fit")
+        stored.seek(0)
+        state = torch.load(stored, map_location=device, weights_only=True)
+    except Exception as error:  # what a damaged file may set off has no end
+        raise _foreign(path, error) from error
+    if not isinstance(state, dict) or "version" not in state:
+        raise _foreign(path, KeyError("version"))
+    return state
+
+
+def _foreign(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: not a checkpoint of this book, or a damaged one ({type(error).__name__}). Delete "
+        "it to start anew, or name another file."
+    )
 
 
 def _plain_attributes(combiner: Combiner) -> Record:
@@ -460,8 +522,14 @@ def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) ->
     test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
     nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
 
-    Raises `TrainingError` where the score, which grows exponentially, is too large for a number.
+    Raises `TrainingError` where no epoch has a finite RMSE, and where the score, which grows
+    exponentially, is too large for a number.
     """
+    if "predictions" not in best:
+        raise TrainingError(
+            f"no epoch has a finite validation RMSE; settings {_shown(config)}. A lower --lr or a "
+            "larger rul_unit usually helps."
+        )
     p = best["predictions"]
     leaked = min(history, key=lambda r: float(r["test_rmse"]))
     found = {
@@ -511,10 +579,6 @@ def _shown(config: TrainConfig) -> Record:
     return {name: getattr(config, name) for name in shown}
 
 
-def _cuda_state() -> Tensor | None:
-    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-
-
 def _tensorboard(log_dir: str | Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -528,11 +592,13 @@ def _tensorboard(log_dir: str | Path) -> Any:
 def train(
     config: TrainConfig,
     data_dir: str | Path | Source | None = None,
+    *,
+    device: torch.device | None = None,
     **fit: Any,
 ) -> RunResult:
-    """Load, train and score one cell; keyword arguments go to `Trainer.fit`."""
+    """Load, train and score one cell; other keyword arguments go to `Trainer.fit`."""
     data = cmapss.load(config.subset, config.seed, data_dir, stride=config.stride)
-    return Trainer(config, data).fit(**fit)
+    return Trainer(config, data, device=device).fit(**fit)
 
 
 @lru_cache
@@ -568,7 +634,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

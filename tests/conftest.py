@@ -1,4 +1,8 @@
-"""What every test shares: skips that name their reason, and the book rendered once."""
+"""What every test shares: skips that name their reason, and the book rendered once.
+
+The tools of the pages are imported where they are used: a machine with a GPU may have none of them,
+and its tests must start all the same.
+"""
 
 import functools
 import os
@@ -8,9 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import checks
-import nbformat
-import pages
 import pytest
 
 # The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Those of
@@ -24,11 +25,18 @@ pages.absolute_folders()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-no_nasa_files = functools.cache(pages.no_nasa_files)
+@functools.cache
+def no_nasa_files() -> str | None:
+    import pages
+
+    return pages.no_nasa_files()
 
 
 @functools.cache
 def no_data_for(notebook: Path) -> str | None:
+    import nbformat
+    import pages
+
     return pages.missing_data(nbformat.read(notebook, as_version=4))
 
 
@@ -65,6 +73,8 @@ class Rendered:
 
 def render(staged: Path, output: Path) -> Rendered:
     """Render staged pages with warnings as errors."""
+    import pages
+
     done = subprocess.run(
         pages.render_command(staged, output),
         capture_output=True,
@@ -78,6 +88,9 @@ def render(staged: Path, output: Path) -> Rendered:
 @pytest.fixture(scope="session")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """The book with its stored outputs, rendered outside the checkout."""
+    import checks
+    import pages
+
     folder = tmp_path_factory.mktemp("book")
     pages.stage(pages.ROOT, folder / "src")
     checks.fill(folder / "src")

@@ -20,7 +20,7 @@ from amnl import claims, cmapss, combiners, simulate, train
 
 # The command line explains itself: `amnl --help`. The template is to be read whole: `amnl init`.
 SHOWN = ["amnl", *sorted(f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__))]
-SHOWN = [name for name in SHOWN if name not in ("amnl.cli", "amnl.my_problem")]
+SHOWN = [name for name in SHOWN if name not in ("amnl.cli", "amnl.my_problem") and "._" not in name]
 
 MEMBERS = (FunctionType, property, cached_property, classmethod, staticmethod)
 

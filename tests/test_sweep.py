@@ -628,7 +628,7 @@ def test_cells_trained_side_by_side_fill_the_same_store(
     folder: Path, store: Store, cluster: str, on_gpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through Dask, and as on a GPU in this process. A cell that fails takes no other with it."""
-    monkeypatch.setattr("amnl.sweep._gpu", lambda: on_gpu)
+    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: on_gpu)
     wild = [dataclasses.replace(CELLS[0], rul_unit=1e-30)]
     where = {} if on_gpu else {"scheduler": cluster}
     progress = run([*CELLS, *wild], store, together=5, data_dir=folder, **where)
@@ -654,7 +654,7 @@ def test_a_population_that_memory_does_not_hold_is_halved(
                 raise torch.OutOfMemoryError("no room")
             super().__init__(configs, data)
 
-    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Small)
     cells = [c for c in CELLS if c.subset == "FD001"][:5]
     progress = run(cells, store, data_dir=folder)
@@ -673,7 +673,7 @@ def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return train(config, folder)
 
-    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Full)
     monkeypatch.setattr("amnl.sweep.train", small_batches_alone)
     fitting = dataclasses.replace(CELLS[0], batch_size=16)
@@ -758,7 +758,7 @@ def test_the_sources_grid_runs_in_the_order_of_the_protocol(
         name: grid(("FD001",), (0, 7), lams, [unit], **{**SMALL, "epochs": 1})
         for name, unit in (("g", 1.0), ("h", 125.0))
     }
-    monkeypatch.setattr("amnl.sweep._gpu", lambda: True)
+    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
     monkeypatch.setattr(paper_scale, "family", cells.__getitem__)
     monkeypatch.setattr(sys, "argv", ["", str(store.folder), "--data-dir", str(folder)])
     with pytest.raises(SystemExit, match="no GPU"):
