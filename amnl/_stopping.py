@@ -18,7 +18,7 @@ GRACE = 0.5  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
-_kept: Callable[[], str] = lambda: "nothing was begun that could be lost"  # noqa: E731
+_kept: Callable[[], str] = lambda: "nothing is lost; the same command starts anew"  # noqa: E731
 
 
 def keeps(kept: str | Callable[[], str]) -> None:
@@ -80,7 +80,20 @@ def _answer(inbox: socket.socket, unwound: threading.Event) -> None:
         os.write(2, text.encode(sys.stderr.encoding, sys.stderr.errors or "replace"))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # tracebacks of what is cut off
     unwound.wait(GRACE)
-    processes = sys.modules.get("multiprocessing.process")
-    for child in processes.active_children() if processes else ():
-        child.kill()
+    _end_children()
     os._exit(128 + number)
+
+
+def _end_children() -> None:
+    """All but the tracker of `multiprocessing`, which sweeps up after the others and then ends."""
+    psutil = sys.modules.get("psutil")  # Dask has imported it; alone it knows one just being born
+    processes = sys.modules.get("multiprocessing.process")
+    if psutil:
+        with suppress(psutil.Error):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    if "resource_tracker" not in " ".join(child.cmdline()):
+                        child.kill()
+    elif processes:
+        for child in processes.active_children():
+            child.kill()

@@ -699,7 +699,14 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # starting it would lift the mask again
+    # Started now, as its start lifts the mask. It sweeps up after processes that are cut off, and
+    # need not tell the terminal.
+    quiet = "ignore:resource_tracker:UserWarning"
+    sys.warnoptions.append(quiet)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(quiet)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

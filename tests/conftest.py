@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-# The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Those of
-# `tests/test_gpu.py` want one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu.
+# The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Some want
+# one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu tests/test_gpu.py.
 ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
 if not ON_GPU:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -1,4 +1,7 @@
-"""On a GPU, by `AMNL_TEST_GPU=1 pytest -m gpu tests`: what the CPU promises, the GPU keeps."""
+"""On a GPU, by `AMNL_TEST_GPU=1 pytest -m gpu tests/test_gpu.py`: what the CPU promises, it keeps.
+
+They need PyTorch, NumPy, pandas, SciPy, typer, rich, matplotlib and pytest, and nothing else.
+"""
 
 import dataclasses
 from pathlib import Path

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,15 @@ from torch import Tensor
 from amnl import cmapss, simulate
 from amnl.combiners import Combiner, FixedWeightLoss, make_combiner
 from amnl.losses import moderate_weighted_mse_loss, rmse
-from amnl.train import Batches, RunResult, TrainConfig, Trainer, TrainingError
+from amnl.train import (
+    Batches,
+    RunResult,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    metrics,
+    pick_device,
+)
 
 SMALL = TrainConfig(epochs=4, warmup_epochs=1, batch_size=64, stride=8, dtype="float64")
 
@@ -91,7 +101,9 @@ def test_checkpoint_of_other_settings_is_refused(data: cmapss.Data, tmp_path: Pa
     path = tmp_path / "run.pt"
     Trainer(SMALL, data).fit(checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"run\.pt: the checkpoint's config .* Delete the file"):
+    with pytest.raises(
+        ValueError, match=r"run\.pt: the checkpoint's lr is 0\.001.* Delete the file"
+    ):
         Trainer(dataclasses.replace(SMALL, lr=1e-4), data).fit(checkpoint=path)
     assert path.read_bytes() == before
 
@@ -112,11 +124,82 @@ def test_infinite_weights_after_the_last_step_stop_the_run(data: cmapss.Data) ->
         trainer.predict(trainer.val)
 
 
-def test_broken_checkpoint_is_named(data: cmapss.Data, tmp_path: Path) -> None:
+def saved(value: object) -> bytes:
+    file = BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+def flipped(whole: bytes) -> bytes:
+    """With one bit of one number turned over: about the middle lie weights."""
+    middle = len(whole) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda whole: b"", id="empty"),
+        pytest.param(lambda whole: b"not a checkpoint", id="text"),
+        pytest.param(lambda whole: whole[: len(whole) // 2], id="truncated"),
+        pytest.param(lambda whole: whole[:-1], id="one byte short"),
+        pytest.param(flipped, id="a bit flipped"),
+        pytest.param(lambda whole: saved([1, 2]), id="a list"),
+        pytest.param(lambda whole: saved(torch.zeros(3)), id="a tensor"),
+        pytest.param(lambda whole: saved(torch.nn.Linear(2, 2).state_dict()), id="weights"),
+        pytest.param(lambda whole: saved(torch.nn.Linear(2, 2)), id="a module"),
+        pytest.param(lambda whole: saved(headless(whole)), id="nothing but our header"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_named_and_left_alone(
+    data: cmapss.Data, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     path = tmp_path / "run.pt"
-    path.write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match=r"run\.pt.*not a checkpoint of this book"):
-        Trainer(SMALL, data).fit(checkpoint=path)
+    short = dataclasses.replace(SMALL, epochs=1)
+    Trainer(short, data).fit(checkpoint=path)
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"run\.pt: not a checkpoint.*Delete it") as caught:
+        Trainer(short, data).fit(checkpoint=path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert path.read_bytes() == damaged
+
+
+def headless(whole: bytes) -> dict[str, Any]:
+    """What makes a checkpoint ours, without what it is for."""
+    state = torch.load(BytesIO(whole), weights_only=True)
+    return {key: state[key] for key in state if key not in ("model", "average", "history")}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lr", 1e-4), ("epochs", 5), ("batch_size", 32), ("combiner", "v7"), ("rul_unit", 125.0)],
+)
+def test_a_checkpoint_names_the_setting_in_which_it_differs(
+    data: cmapss.Data, tmp_path: Path, field: str, value: Any
+) -> None:
+    path = tmp_path / "run.pt"
+    Trainer(dataclasses.replace(SMALL, epochs=1), data).fit(checkpoint=path)
+    other = dataclasses.replace(SMALL, **{"epochs": 1, field: value})
+    with pytest.raises(
+        ValueError, match=rf"checkpoint's {field} is .*, this run's is {value}\. Del"
+    ):
+        Trainer(other, data).fit(checkpoint=path)
+
+
+def test_a_numpy_number_among_the_settings_is_a_number(data: cmapss.Data, tmp_path: Path) -> None:
+    """A checkpoint written with one could not be read, a result not be saved."""
+    settings = {"lr": np.float64(1e-3), "epochs": np.int64(1), "rul_unit": np.float32(1)}
+    odd = dataclasses.replace(SMALL, **settings)
+    path = tmp_path / "run.pt"
+    first = Trainer(odd, data).fit(checkpoint=path)
+    first.save(tmp_path / "run.json")
+    again = Trainer(dataclasses.replace(SMALL, epochs=1), data).fit(checkpoint=path)
+    assert comparable(again) == comparable(first)
+
+
+def test_no_finite_epoch_is_an_error_of_training() -> None:
+    with pytest.raises(TrainingError, match="no epoch has a finite validation RMSE"):
+        metrics(SMALL, [], {"val_rmse": float("inf")})
 
 
 def test_test_set_is_never_consulted(data: cmapss.Data) -> None:
@@ -247,6 +330,11 @@ def test_tensorboard_logs_losses_and_weights(data: cmapss.Data, tmp_path: Path) 
         ("rul_unit", -1.0),
         ("ema", 1.0),
         ("dtype", "half"),
+        ("epochs", 2.5),
+        ("epochs", "many"),
+        ("lr", "fast"),
+        ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_bad_settings_name_the_value(field: str, value: object) -> None:
@@ -259,3 +347,33 @@ def test_data_of_other_settings_are_refused(data: cmapss.Data, field: str, value
     """Another seed is another split: validation engines of one train in the other."""
     with pytest.raises(ValueError, match=f"settings say {field} {value}"):
         Trainer(dataclasses.replace(SMALL, **{field: value}), data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "found"),
+    [
+        (None, 0, "cpu"),
+        (None, 2, "cuda"),
+        ("cpu", 2, "cpu"),
+        ("cuda", 1, "cuda"),
+        ("cuda:1", 2, "cuda:1"),
+        ("cuda", 0, r"'cuda' here: PyTorch sees no NVIDIA GPU; write cpu"),
+        ("cuda:0", 0, r"'cuda:0' here: PyTorch sees no NVIDIA GPU"),
+        ("cuda:2", 2, r"'cuda:2' here; PyTorch sees cuda:0, cuda:1"),
+        ("cuda:", 1, "'cuda:' here; write cpu, cuda or cuda:0"),
+        ("cuda:-1", 1, "'cuda:-1' here; write"),
+        ("mps", 0, "'mps' here; write"),
+        ("gpu", 1, "'gpu' here; write"),
+        ("", 1, "'' here; write"),
+    ],
+)
+def test_a_device_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str | None, gpus: int, found: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    if "here" not in found:
+        assert str(pick_device(name)) == found
+    else:
+        with pytest.raises(ValueError, match=found):
+            pick_device(name)
