@@ -66,6 +66,7 @@ _CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted
 TOGETHER = 25  # cells side by side on a GPU; results are kept after each such group
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
+_NO_DASK = "a sweep needs Dask: pip install 'amnl[cluster]'"
 _T = TypeVar("_T")
 
 
@@ -655,7 +656,7 @@ def connect(scheduler: str | None, workers: int) -> Iterator["Client"]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise RuntimeError("a sweep needs Dask: pip install 'amnl[cluster]'") from error
+        raise RuntimeError(_NO_DASK) from error
     if scheduler:
         with ExitStack() as stack:
             try:
@@ -791,8 +792,10 @@ def _peak_memory() -> float:
     try:
         import resource
     except ImportError:  # Windows
-        import psutil  # comes with Dask, which a sweep on a CPU needs
-
+        try:
+            import psutil
+        except ImportError as error:
+            raise RuntimeError(f"{_NO_DASK} (and its psutil)") from error
         held = psutil.Process().memory_info()
         return float(getattr(held, "peak_wset", held.rss))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
