@@ -20,7 +20,10 @@ ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
 if not ON_GPU:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-pages.absolute_folders()
+# Folders in the environment are meant from here; notebooks are run in folders of their own.
+for name in ("AMNL_DATA_DIR", "AMNL_CACHE_DIR"):
+    if given := os.environ.get(name):
+        os.environ[name] = str(Path(given).expanduser().absolute())
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
