@@ -74,10 +74,10 @@ def _answer(inbox: socket.socket, unwound: threading.Event) -> None:
         if not received:
             return
         number = received[0]
-    with suppress(OSError, AttributeError):  # no standard error: nobody to tell
-        clear = f"{_SHOW_CURSOR}\n" if sys.stderr.isatty() else ""
-        text = f"{clear}stopped: {_kept()}\n"
-        os.write(2, text.encode(sys.stderr.encoding, sys.stderr.errors or "replace"))
+    with suppress(OSError):  # no standard error: nobody to tell
+        clear = f"{_SHOW_CURSOR}\n" if os.isatty(2) else ""
+        encoding = getattr(sys.__stderr__, "encoding", "ascii")  # a bar stands in for sys.stderr
+        os.write(2, f"{clear}stopped: {_kept()}\n".encode(encoding, "replace"))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # tracebacks of what is cut off
     unwound.wait(GRACE)
     _end_children()

@@ -178,12 +178,16 @@ def _in_fresh_process(who: str, folder: Path, cache: Path) -> dict[str, float]:
         "print(json.dumps(bench.measure_load(sys.argv[1], Path(sys.argv[2]))))"
     )
     places = {"AMNL_CACHE_DIR": str(cache), "RUL_DATASETS_DATA_ROOT": str(cache)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, who, str(folder)],
-        env={**os.environ, **places}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, who, str(folder)],
+            env={**os.environ, **places}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"loading ({who}) took more than {error.timeout:.0f} s") from error
     if done.returncode:
-        raise RuntimeError(f"loading ({who}) failed:\n{done.stderr[-2000:]}")
+        reason = done.stderr.strip().rpartition("\n")[2]  # of a traceback, what it is about
+        raise RuntimeError(f"loading ({who}) failed: {reason}")
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 

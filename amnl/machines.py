@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SURE = 0.999  # how often a further machine's number should lie within the limits
-_ROUNDING = 1e-9  # relative: what is allowed where all machines agree to the last digit
+_DIGITS = 3  # that a page shows; a check asks for no more
 RECORD = "AMNL_RECORD_CHECKS"  # names a file: `check` then writes there and compares nothing
 
 
@@ -58,7 +58,7 @@ def check(name: str, value: float | str) -> str:
 def _between(low: float, high: float) -> str:
     """A range, with as many digits as it takes to tell its ends apart, and nine at most."""
     apart = (high - low) / max(abs(low), abs(high), 1e-300)
-    if apart < _ROUNDING:
+    if apart < 1e-8:
         return f"{low:.4g}"
     digits = max(3, 2 - math.floor(math.log10(apart)))
     return f"{low:.{digits}g} to {high:.{digits}g}"
@@ -68,18 +68,20 @@ def limits(values: list[float]) -> tuple[float, float]:
     """Where one more machine's number should lie, in all but one case in a thousand.
 
     Student's prediction interval for one more draw from a normal distribution. Settings that a
-    training never meets repeat a number to the last digit, so equal values count once. Where all
-    agree, it is the number itself, to nine digits.
+    training never meets repeat a number to the last digit, so equal values count once. It is never
+    narrower than a unit in the third digit, as a page claims no more.
     """
     from scipy.special import stdtrit
 
     distinct = np.unique(values)
     n, centre = len(distinct), float(np.mean(distinct))
-    rounding = _ROUNDING * float(np.abs(distinct).max())
-    if n == 1:
-        return centre - rounding, centre + rounding
-    half = stdtrit(n - 1, (1 + SURE) / 2) * distinct.std(ddof=1) * np.sqrt(1 + 1 / n)
-    return centre - half - rounding, centre + half + rounding
+    half = 0.0
+    if n > 1:
+        half = stdtrit(n - 1, (1 + SURE) / 2) * distinct.std(ddof=1) * np.sqrt(1 + 1 / n)
+    if centre:
+        unit = 10.0 ** (math.floor(math.log10(abs(centre))) + 1 - _DIGITS)
+        half = max(half, unit / 2)
+    return centre - half, centre + half
 
 
 @lru_cache

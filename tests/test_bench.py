@@ -54,3 +54,9 @@ def test_loading_is_measured_in_a_fresh_process(folder: Path, tmp_path: Path) ->
     cached = bench._in_fresh_process("ours", folder, tmp_path / "c")
     assert 0 < cached["seconds"] < first["seconds"]
     assert 0 < cached["added_mb"] < 150
+
+
+def test_a_loading_that_fails_says_why_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"^loading \(ours\) failed: .*nowhere.*$") as caught:
+        bench._in_fresh_process("ours", tmp_path / "nowhere", tmp_path)
+    assert len(str(caught.value).splitlines()) == 1

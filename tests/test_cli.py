@@ -1,8 +1,10 @@
 """The command line: what it prints, how it fails. `main` runs in this process, as users run it."""
 
 import dataclasses
+import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -274,6 +276,29 @@ def test_a_link_to_a_file_and_a_file_that_is_there_are_good_targets(tmp_path: Pa
     (tmp_path / "link").symlink_to("file")
     for path in (None, tmp_path / "file", tmp_path / "link", tmp_path / "new"):
         _check_target(path)
+
+
+@pytest.mark.parametrize("unit", ["1e-30", "1e-300"])
+def test_a_unit_in_which_the_loss_overflows_is_named(folder: Path, unit: str) -> None:
+    done = amnl("train", "--data-dir", folder, *SHORT, "--rul-unit", unit)
+    assert done.exit_code == 1
+    (message,) = done.stderr.splitlines()
+    assert f"'rul_unit': {unit}" in message and "larger rul_unit" in message
+
+
+def test_a_remaining_life_beyond_all_numbers_is_named(folder: Path, tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    shutil.copytree(folder, fleet)
+    life, manifest = fleet / "RUL_FD001.txt", fleet / "emulated.json"
+    text = life.read_text().splitlines()
+    life.write_text("\n".join(["9" * 30, *text[1:], ""]))
+    made = json.loads(manifest.read_text())
+    made["sha256"]["RUL_FD001.txt"] = hashlib.sha256(life.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(made))
+    done = amnl("train", "--data-dir", fleet, *SHORT)
+    assert done.exit_code == 1
+    (message,) = done.stderr.splitlines()
+    assert "RUL_FD001.txt, line 1: '999" in message
 
 
 def test_training_needs_no_cache_and_says_that_it_has_none(

@@ -5,6 +5,7 @@ the tests allow two, as the machine may be busy with others.
 """
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -145,6 +146,28 @@ def test_a_signal_is_answered_with_what_is_kept(
     assert output == "" and not left
     assert took < LIMIT
     assert not list(work.glob("**/.*")), "half-written files"
+
+
+def test_on_a_terminal_the_answer_comes_last_and_the_cursor_comes_back(work: Path) -> None:
+    """A bar is drawn over and over, and hides the cursor meanwhile."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "amnl", *TRAIN, "--checkpoint", "run.pt"],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=heed,
+        env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # EIO: the other end has closed
+        while True:
+            shown += os.read(ours, 4096)
+            if b"/5000" in shown and (work / "run.pt").exists() and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert process.wait(timeout=60) == 130
+    text = shown.decode()
+    assert text.splitlines()[-1] == f"stopped: {EPOCH}"
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
 IN_A_LONG_CALL = """

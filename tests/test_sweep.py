@@ -648,11 +648,11 @@ def test_a_population_that_memory_does_not_hold_is_halved(
     sizes = []
 
     class Small(population.Population):
-        def __init__(self, configs: Any, data: Any) -> None:
+        def __init__(self, configs: Any, data: Any, **options: Any) -> None:
             sizes.append(len(configs))
             if len(configs) > 2:
                 raise torch.OutOfMemoryError("no room")
-            super().__init__(configs, data)
+            super().__init__(configs, data, **options)
 
     monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Small)
@@ -665,7 +665,7 @@ def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
     folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Full(population.Population):
-        def __init__(self, configs: Any, data: Any) -> None:
+        def __init__(self, configs: Any, data: Any, **options: Any) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     def small_batches_alone(config: TrainConfig, *_: Any, **__: Any) -> RunResult:
@@ -807,6 +807,32 @@ def test_a_lost_scheduler_is_reported(
     monkeypatch.setattr("distributed.wait", lost)
     with pytest.raises(RuntimeError, match=r"lost the Dask scheduler.*same command again"):
         run(CELLS[:1], store, scheduler=cluster, data_dir=folder)
+
+
+def test_an_error_of_ours_is_not_taken_for_a_lost_scheduler(
+    folder: Path, store: Store, cluster: str
+) -> None:
+    """What shows the progress may fail, as a terminal does whose connection is lost."""
+
+    def lost(_: Progress) -> None:
+        raise PermissionError(errno.EACCES, "not yours")
+
+    with pytest.raises(PermissionError, match="not yours"):
+        run(CELLS[:1], store, scheduler=cluster, data_dir=folder, on_change=lost)
+
+
+def test_a_device_is_that_of_the_workers(folder: Path, store: Store, cluster: str) -> None:
+    assert run(CELLS[:1], store, scheduler=cluster, data_dir=folder, device="cpu").done == 1
+    with pytest.raises(ValueError, match="no NVIDIA GPU"):
+        run(CELLS[:2], store, scheduler=cluster, data_dir=folder, device="cuda")
+    with pytest.raises(ValueError, match="no NVIDIA GPU"):
+        estimate(CELLS[:2], store, data_dir=folder, device="cuda")
+
+
+def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such store"):
+        Store(tmp_path / "none", make=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_fills_on_the_way_stops_the_sweep_and_spoils_nothing(
