@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pages
 import pandas as pd
 import pytest
 
@@ -18,7 +19,53 @@ ROWS = """05-page,check,05 score,1.0,1.1,1.2
 """
 
 
-@pytest.fixture(autouse=True)
+# What the pages say of a trained number in words: the page, its words, the number's name, and the
+# range that the words leave it.
+PROSE = [
+    ("05", "two or three epochs later the best is over", "epoch chosen on validation", 12, 13),
+    ("05", "the RUL loss by half", "rul loss at the end, as a share of epoch 12", 0.4, 0.6),
+    ("05", "health loss by a quarter", "health loss at the end, as a share of epoch 12", 0.7, 0.8),
+    ("05", "the model is best where it matters most", "RMSE, 0-30 cycles", 0, 5),
+    ("05", "less to see, and the errors are largest", "RMSE, 31-80 cycles", 18, 22),
+    ("05", "about ten engines of a hundred make up most", "share of the dearest ten", 0.6, 1),
+    ("05", "on some it is a tenth or a quarter of a cycle", "the leak", 0, 0.3),
+    ("05", "neither run is as good as the published compact one", "test RMSE", 13, 15.6),
+    ("09", "some five hundred times as hard", "divisor", 450, 550),
+    ("09", "with the loss divided by 519", "divisor", 518.5, 519.5),
+    ("09", "nearly three times the error of the unbalanced one", "RMSE at 0.5, percent²", 2.4, 2.8),
+    ("09", "nearly three times the error of the unbalanced one", "RMSE at 0.5, balanced", 7.0, 7.4),
+    ("09", "its best weight of five is still behind every weight", "RMSE at 0.7, balanced", 3, 6),
+    ("09", "the error falls steeply up to 0.9", "RMSE at 0.9, beyond", 3.2, 3.7),
+    ("09", "by most of a point to 0.99", "RMSE at 0.99, beyond", 2.7, 2.9),
+    ("09", "by less than a tenth from there to 1", "RMSE at 1, beyond", 2.7, 2.8),
+    ("09", "from below 3 to above 4.4 points", "RMSE at 0.5, hurried", 2.9, 4.5),
+    ("09", "the battery in percent² sits on the first line", "spread, percent²", 0.2, 0.35),
+    ("09", "anywhere from the third line to well past the last", "spread, hurried", 0.9, 4),
+    ("09", "not half of the faults are named", "faults named in percent²", 0.4, 0.5),
+    ("09", "at 0.9 seven faults of eight are named", "faults named at 0.9", 0.86, 0.89),
+    ("09", "the health pays three quarters of a point", "what the health pays at 0.9", 0.7, 0.8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chapter", "words", "name", "low", "high"), PROSE)
+def test_the_text_says_what_holds_on_every_machine(
+    chapter: str, words: str, name: str, low: float, high: float
+) -> None:
+    (page,) = (pages.ROOT / "book").glob(f"{chapter}-*.md")
+    assert words.casefold() in " ".join(page.read_text(encoding="utf-8").split()).casefold()
+    found = machines.measured(f"{chapter} {name}").astype(float)
+    assert low <= found.min() and found.max() <= high
+
+
+def test_one_sweep_has_three_verdicts() -> None:
+    """As chapter 9 says of the battery that is trained in a hurry, and of it alone."""
+    found = machines.measured("09 verdict, hurried").value_counts().to_dict()
+    assert found == {"undecided": 9, "better": 1, "keep": 1}
+    for name, verdict in (("percent²", "flat"), ("balanced", "better")):
+        assert set(machines.measured(f"09 verdict, {name}")) == {verdict}
+
+
+@pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of three machines in the place of the book's."""
     path = tmp_path / "machines.csv"
@@ -37,6 +84,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("05 verdict", "keep", "as on 1 of 3 machines"),
     ],
 )
+@pytest.mark.usefixtures("measured")
 def test_what_machines_agree_on_is_said(name: str, value: float | str, line: str) -> None:
     assert machines.check(name, value) == line
 
@@ -50,16 +98,19 @@ def test_what_machines_agree_on_is_said(name: str, value: float | str, line: str
         ("05 verdict", "better", "this run says 'better', other machines"),
     ],
 )
+@pytest.mark.usefixtures("measured")
 def test_what_no_machine_found_is_refused(name: str, value: float | str, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         machines.check(name, value)
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_number_that_was_never_measured_is_named() -> None:
     with pytest.raises(KeyError, match="'05 scroe' was never measured"):
         machines.check("05 scroe", 1.0)
 
 
+@pytest.mark.usefixtures("measured")
 def test_measuring_records_and_compares_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
