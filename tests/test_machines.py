@@ -23,7 +23,7 @@ ROWS = """05-page,check,05 score,1.0,1.1,1.2
 # range that the words leave it.
 PROSE = [
     ("05", "two or three epochs later the best is over", "epoch chosen on validation", 12, 13),
-    ("05", "the RUL loss by half", "rul loss at the end, as a share of epoch 12", 0.4, 0.6),
+    ("05", "the RUL loss by half", "RUL loss at the end, as a share of epoch 12", 0.4, 0.6),
     ("05", "health loss by a quarter", "health loss at the end, as a share of epoch 12", 0.7, 0.8),
     ("05", "the model is best where it matters most", "RMSE, 0-30 cycles", 0, 5),
     ("05", "less to see, and the errors are largest", "RMSE, 31-80 cycles", 18, 22),

@@ -47,7 +47,7 @@ class Machine:
 # (matrix products, LSTMs), oneDNN (convolutions). A copy's factor is 1 ± 1e-9, and 1 ± 1e-6 for
 # float32, which has no number that close to 1.
 MACHINES = {
-    "this": Machine(),
+    "native": Machine(),
     "two threads": Machine({"OMP_WAIT_POLICY": "PASSIVE"}, threads=2),
     "ATen plain": Machine({"ATEN_CPU_CAPABILITY": "default"}),
     "ATen AVX2": Machine({"ATEN_CPU_CAPABILITY": "avx2"}),
