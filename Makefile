@@ -50,7 +50,7 @@ lint: $(VENV)/installed
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 test: lint
-	$(NBVAL) tests notebooks --numprocesses 2 --dist loadfile --junitxml=_build/reports/tests.xml
+	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --junitxml=_build/reports/tests.xml
 
 # The two pages with the most training, under the plainest instructions of each library, and under
 # those that MKL has on every processor.

@@ -1162,7 +1162,7 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
         ("x = 1\ny = unknown", (), "mine.py, line 2.*NameError.*unknown"),
         ("import nowhere_to_be_found", (), "line 1.*ModuleNotFoundError"),
         ("import sys\nsys.exit('bye')", (), "mine.py ends the program.*'bye'.*__main__"),
-        ("import argparse\nargparse.ArgumentParser().parse_args()", (), "mine.py ends the program"),
+        ("import argparse as a\na.ArgumentParser().parse_args(['x'])", (), "mine.py ends the program"),
         ("x = 1\0", (), "mine.py.*null bytes"),
         ("import beside_it", (), r"beside_it.py, line 2, in <module>: KeyError: 'gone'"),
         ("def build():\n    return {}['x']", (), r"line \d+, in build: KeyError"),

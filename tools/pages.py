@@ -177,6 +177,12 @@ def page_error(notebook: Any, error: Exception) -> PageError:
     return PageError(where, message, log if message in log else f"{message}\n{log}")
 
 
+def mark_started(cell: Any, cell_index: int) -> None:
+    """Give a code cell a count, in case the kernel dies before it gives one."""
+    if cell.cell_type == "code":
+        cell.execution_count = 0
+
+
 def execute(path: Path) -> None:
     """Run a notebook from top to bottom in its own folder and store what it printed.
 
@@ -187,7 +193,11 @@ def execute(path: Path) -> None:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None  # what is left shows where it stopped
     runner = ExecutePreprocessor(
-        timeout=PAGE_SECONDS, kernel_name="python3", record_timing=False, **KERNEL_SETTINGS
+        timeout=PAGE_SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        on_cell_start=mark_started,
+        **KERNEL_SETTINGS,
     )
     try:
         runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
