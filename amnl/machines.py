@@ -86,8 +86,8 @@ def limits(values: list[float]) -> tuple[float, float]:
 
 @lru_cache
 def table() -> "pd.DataFrame":
-    """What every machine found: `page`, `cell` ("check", or the number of a code cell), `what` is
-    printed there, and one column a machine, with numbers and words as text."""
+    """What every machine found, as text: `page`, `cell` ("check", or the number of a code cell),
+    `what` is printed there, `commit` of the page, and one column a machine."""
     from importlib.resources import files
 
     import pandas as pd
@@ -105,4 +105,9 @@ def measured(name: str) -> "pd.Series[str]":
     rows = rows[(rows.cell == "check") & (rows.what == name)]
     if rows.empty and not os.environ.get(RECORD):
         raise KeyError(f"{name!r} was never measured on other machines; `make machines` does it")
-    return rows.iloc[:, 3:].T.iloc[:, 0] if len(rows) else rows.iloc[0:0, 0]
+    return rows[names(rows)].T.iloc[:, 0] if len(rows) else rows.what
+
+
+def names(rows: "pd.DataFrame") -> list[str]:
+    """The machines of such a table."""
+    return list(rows.columns[4:])

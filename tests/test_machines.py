@@ -11,11 +11,11 @@ import pytest
 
 from amnl import machines
 
-HEAD = "page,cell,what,this,other,third\n"
-ROWS = """05-page,check,05 score,1.0,1.1,1.2
-05-page,check,05 steady,2.5,2.5,2.5
-05-page,check,05 verdict,flat,flat,keep
-05-page,3,"score … [1]",1.0,1.1,1.2
+HEAD = "page,cell,what,commit,this,other,third\n"
+ROWS = """05-page,check,05 score,abc1234,1.0,1.1,1.2
+05-page,check,05 steady,abc1234,2.5,2.5,2.5
+05-page,check,05 verdict,abc1234,flat,flat,keep
+05-page,3,"score … [1]",abc1234,1.0,1.1,1.2
 """
 
 

@@ -155,7 +155,7 @@ def rows_table(staged: Path, reports: Path) -> str:
 def machines_table(staged: Path, reports: Path) -> str:
     """Every number that a page holds against other machines, and what those found."""
     found = machines.table()
-    names = found.columns[3:]
+    names = machines.names(found)
     rows = []
     for _, row in found[found.cell == "check"].iterrows():
         number, _, what = row.what.partition(" ")

@@ -48,8 +48,8 @@ class Machine:
 # float32, which has no number that close to 1.
 MACHINES = {
     "native": Machine(),
-    "two threads": Machine({"OMP_WAIT_POLICY": "PASSIVE"}, threads=2),
     "ATen plain": Machine({"ATEN_CPU_CAPABILITY": "default"}),
+    "two threads": Machine({"OMP_WAIT_POLICY": "PASSIVE"}, threads=2),
     "ATen AVX2": Machine({"ATEN_CPU_CAPABILITY": "avx2"}),
     "MKL SSE4.2": Machine({"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}),
     "MKL AVX2": Machine({"MKL_ENABLE_INSTRUCTIONS": "AVX2"}),
@@ -165,12 +165,12 @@ def run_all(names: list[str], machines: list[str]) -> tuple[dict[str, Found], se
 
 def as_table(found: dict[str, Found]) -> pd.DataFrame:
     """A row a number that some machine finds otherwise, and a row a check; a column a machine."""
-    rows = []
+    rows, commit = [], provenance(pick_device())["commit"]
     for key in dict.fromkeys(key for told in found.values() for key in told):
         values = [told.get(key, "") for told in found.values()]
         if key[1] == "check" or len(set(values)) > 1:
-            rows.append([*key, *values])
-    return pd.DataFrame(rows, columns=["page", "cell", "what", *found])
+            rows.append([*key, commit, *values])
+    return pd.DataFrame(rows, columns=["page", "cell", "what", "commit", *found])
 
 
 def untold(moved: pd.DataFrame) -> list[str]:
@@ -190,8 +190,8 @@ def write(table: pd.DataFrame) -> None:
     here = provenance(pick_device())
     lines = (
         "# What machines find on the pages: every check, and every printed number that moves.",
-        f"# {here['hardware']}; torch {here['torch']}; commit {here['commit']}; emulated by",
-        "# settings of PyTorch's libraries, see tools/machines.py. Empty: printed otherwise there.",
+        f"# {here['hardware']}; torch {here['torch']}; others emulated by settings of PyTorch's",
+        "# libraries, see tools/machines.py. Empty: printed otherwise there.",
     )
     with RESULT.open("w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
