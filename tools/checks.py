@@ -170,7 +170,8 @@ def machines_table(staged: Path, reports: Path) -> str:
     said = (
         f"{len(names)} machines: {', '.join(names)}. Besides these checks, {moved.sum()} numbers "
         f"that {len(moved)} pages print differ between machines in the digits shown; they are in "
-        "`amnl/results/machines.csv`, too, and the text claims no more of them than holds on all."
+        "`amnl/results/machines.csv`, too, and the text claims no more of them than holds on all. "
+        "What the other pages print is the same on every machine."
     )
     return f"{table(['chapter', 'number', 'lowest', 'highest'], rows, 2)}\n\n{said}"
 
