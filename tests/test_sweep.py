@@ -957,6 +957,9 @@ def test_a_sweep_killed_ten_times_ends_as_if_it_had_not_been(
             time.sleep(draw.random() * max(r.provenance["seconds"] for r in store))
         else:
             time.sleep(draw.random() * to_first)
+        if driver.poll() is not None and len(store) == len(CELLS):
+            assert kill > 4, "on a busy machine a sweep may be through before it has died ten times"
+            break
         assert driver.poll() is None, driver.communicate()
         driver.kill()
         wait_for_the_end(driver)
