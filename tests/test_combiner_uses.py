@@ -545,6 +545,14 @@ def assert_same_numbers(
         assert_same_state(combiner, reference[1], rel=1e-5)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_compiler_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Code that was made on another processor, emulated or not, would give wrong numbers here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
 @functools.cache
 def makes_machine_code() -> bool:
     """It wants a C++ compiler, and an instruction set that it knows."""
