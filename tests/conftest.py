@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,3 +107,36 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AMNL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module")
+def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six emulated engines of each subset."""
+    from amnl import simulate
+
+    folder = tmp_path_factory.mktemp("fleet")
+    for subset in ("FD001", "FD002", "FD003", "FD004"):
+        simulate.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
+    return folder
+
+
+@pytest.fixture
+def beside_a_fleet(
+    small_fleet: Path, own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The working folder, an empty one but for `fleet`."""
+    (tmp_path / "fleet").symlink_to(small_fleet)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def session_of(process: "subprocess.Popen[str]") -> list[int]:
+    """Every living process that this one started in its own session, and itself."""
+    import psutil
+
+    found = []
+    for other in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            if os.getsid(other.pid) == process.pid and other.status() != psutil.STATUS_ZOMBIE:
+                found.append(other.pid)
+    return found

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from amnl import __version__, cmapss, combiners, simulate
+from amnl import __version__, cmapss, combiners
 from amnl.cli import _check_target, _seeds, _settings, app
 from amnl.combiners import names
 from amnl.sweep import Progress, Store, family, grid
@@ -19,11 +19,8 @@ from amnl.train import RunResult, TrainConfig
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    for subset in ("FD001", "FD002", "FD003", "FD004"):
-        simulate.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
-    return folder
+def folder(small_fleet: Path) -> Path:
+    return small_fleet
 
 
 @pytest.fixture(autouse=True)

@@ -4,35 +4,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pages
 import pytest
 
-from amnl import _streams, my_problem, simulate, sweep
+from amnl import _streams, my_problem, sweep
 from amnl.sweep import Store, grid
 from amnl.train import RunResult
 
 SMALL = ("--stride", "10", "--batch-size", "32", "--epochs", "1", "--data-dir", "fleet")
 
 
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    for subset in ("FD001", "FD002", "FD003", "FD004"):
-        simulate.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
-    return folder
-
-
 @pytest.fixture
-def work(
-    fleet: Path, own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def work(beside_a_fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a fleet and a store of two cells."""
-    (tmp_path / "fleet").symlink_to(fleet)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(pages.ROOT))
     monkeypatch.delenv("AMNL_DATA_DIR", raising=False)
     store = Store("stored")
@@ -40,7 +27,7 @@ def work(
         history = [{"epoch": 1, "val_rmse": 15.0, "rul_weight": 0.5, "health_weight": 0.5}]
         source = {"data": "emulated fleet, seed 3"}
         store.put(RunResult(cell, {"test_rmse": 14.0 + cell.seed}, history, {"rul": [7.0]}, source))
-    yield tmp_path
+    return beside_a_fleet
 
 
 def python(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -11,14 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-
-from amnl import simulate
+from conftest import session_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -30,20 +29,9 @@ TRAIN = ("train", *SMALL, "--epochs", "5000")
 Process = subprocess.Popen[str]
 
 
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=6, test_engines=4)
-    return folder
-
-
 @pytest.fixture
-def work(
-    fleet: Path, own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    (tmp_path / "fleet").symlink_to(fleet)
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
+def work(beside_a_fleet: Path) -> Path:
+    return beside_a_fleet
 
 
 def status(process: Process) -> str:
@@ -74,16 +62,6 @@ def after_an_epoch(_: Process, work: Path) -> bool:
 
 def in_an_epoch(process: Process, work: Path) -> bool:
     return (work / "logs").exists()
-
-
-def session_of(process: Process) -> list[int]:
-    """Every living process of the command."""
-    found = []
-    for other in psutil.process_iter():
-        with suppress(OSError, psutil.Error):
-            if os.getsid(other.pid) == process.pid and other.status() != psutil.STATUS_ZOMBIE:
-                found.append(other.pid)
-    return found
 
 
 def heed() -> None:

@@ -30,6 +30,7 @@ import paper_scale
 import psutil
 import pytest
 import torch
+from conftest import session_of
 from typer.testing import CliRunner
 
 from amnl import cmapss, population, simulate
@@ -179,16 +180,6 @@ def amnl() -> Iterator[Start]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.communicate()
-
-
-def session_of(process: "subprocess.Popen[str]") -> list[int]:
-    """Every living process that this one started, and itself."""
-    found = []
-    for other in psutil.process_iter():
-        with suppress(OSError, psutil.Error):
-            if os.getsid(other.pid) == process.pid and other.status() != psutil.STATUS_ZOMBIE:
-                found.append(other.pid)
-    return found
 
 
 def wait_for_a_cell(store: Store, driver: "subprocess.Popen[str]", before: int = 0) -> None:
