@@ -490,7 +490,7 @@ def _summary(result: "RunResult") -> Table:
 StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.", callback=_folder)]
 Family = Annotated[
     str | None,
-    typer.Option(help="a to h: a family of the book's protocol, instead of a grid."),
+    typer.Option(help="a to l: a family of the book's protocol, instead of a grid."),
 ]
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 

@@ -51,7 +51,18 @@ if TYPE_CHECKING:
 # The grids of the protocol.
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
-FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h")
+FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l")
+# The unit of the RUL error, cycles, of the families over λ.
+_LAM_UNITS = {
+    "a": 1.0,
+    "b": 125.0,
+    "g": 1.0,
+    "h": 125.0,
+    "i": 1.0,
+    "j": 125.0,
+    "k": 15.0,
+    "l": 35.0,
+}
 # Combiners that compare the tasks as they train. The first two ignore the unit of a loss.
 _Combiners = tuple[tuple[str, dict[str, Any]], ...]
 NORMALISED: _Combiners = (("amnl", {}), ("amnl", {"normalise": "batch"}))
@@ -117,17 +128,14 @@ def grid(
 def family(name: str, preset: str | None = None) -> list[TrainConfig]:
     """The cells of one family of the protocol. Raises `ValueError` for another name.
 
-    Without a preset, the protocol's: compact, and paper with all windows for families g and h.
+    Without a preset, the protocol's: compact; paper for families g to j, with all windows for g
+    and h.
     """
     lams = [("fixed", fixed(lam)) for lam in (*SOURCE_LAMS, 1.0)]
-    if name in ("g", "h"):
-        units = [1.0 if name == "g" else 125.0]
-        return grid(combiners=lams, rul_units=units, preset=preset or "paper", stride=1)
-    preset = preset or "compact"
-    if name == "a":
-        return grid(combiners=lams, preset=preset)
-    if name == "b":
-        return grid(combiners=lams, rul_units=[125.0], preset=preset)
+    preset = preset or ("paper" if name in ("g", "h", "i", "j") else "compact")
+    if name in _LAM_UNITS:
+        every = {"stride": 1} if name in ("g", "h") else {}
+        return grid(combiners=lams, rul_units=[_LAM_UNITS[name]], preset=preset, **every)
     if name == "c":
         return grid(("FD001", "FD002"), range(5), rul_units=UNITS, preset=preset)
     if name == "d":

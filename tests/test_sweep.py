@@ -197,7 +197,7 @@ def wait_for_the_end(driver: "subprocess.Popen[str]") -> None:
 
 def test_families_are_those_of_the_protocol() -> None:
     page = (pages.ROOT / "book" / "protocol.md").read_text(encoding="utf-8")
-    published = re.findall(r"^\| ([a-h]) \|.*\| (\d+) \|$", page, re.MULTILINE)
+    published = re.findall(r"^\| ([a-l]) \|.*\| (\d+) \|$", page, re.MULTILINE)
     assert published == [
         ("a", "440"),
         ("b", "440"),
@@ -207,6 +207,10 @@ def test_families_are_those_of_the_protocol() -> None:
         ("f", "200"),
         ("g", "440"),
         ("h", "440"),
+        ("i", "440"),
+        ("j", "440"),
+        ("k", "440"),
+        ("l", "440"),
     ]
     cells = {name: family(name) for name in FAMILIES}
     assert [(name, str(len(found))) for name, found in cells.items()] == published
@@ -223,6 +227,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
     own = {"a": set(), "b": {"rul_unit"}, "c": {"rul_unit"}, "d": {"sample_weighted"}}
     own |= {"e": {"combiner", "sample_weighted"}, "f": {"combiner", "rul_unit"}}
     own |= {"g": {"preset"}, "h": {"preset", "rul_unit"}}
+    own |= {"i": {"preset"}, "j": {"preset", "rul_unit"}, "k": {"rul_unit"}, "l": {"rul_unit"}}
     for name in FAMILIES:
         for c in family(name):
             moved = {
@@ -231,7 +236,8 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
                 if getattr(c, f.name) != vars(TrainConfig())[f.name]
             }
             assert moved <= varied | own[name], c
-    assert {c.rul_unit for c in family("b")} == {c.rul_unit for c in family("h")} == {125.0}
+    for name, unit in (("b", 125.0), ("h", 125.0), ("j", 125.0), ("k", 15.0), ("l", 35.0)):
+        assert {c.rul_unit for c in family(name)} == {unit}
     assert not any(c.sample_weighted for c in family("d"))
     assert {c.preset for c in family("a", "paper")} == {"paper"}
 
@@ -239,7 +245,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h"),
+        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h, i, j, k, l"),
         (lambda: grid(("FD009",)), r"'FD009'.*FD001, FD002, FD003, FD004"),
         (lambda: fixed(1.01), r"1\.01"),
         (lambda: fixed(float("nan")), "nan"),
