@@ -508,7 +508,7 @@ Module = Annotated[
 
 # What the grid has and --module has not.
 _GRID_ALONE = {"subsets", "preset", "rul_units", "combiner", "setting", "unweighted", "stride"}
-_GRID_ALONE |= {"family", "together", "device", "data_dir", "dry_run"}
+_GRID_ALONE |= {"family", "together", "device", "precision", "data_dir", "dry_run"}
 _GRID = {"subsets", "lams", "seeds", "rul_units", "combiner", "setting", "unweighted"}
 _GRID |= {"epochs", "batch_size", "lr", "stride"}
 
@@ -547,13 +547,20 @@ def sweep(
     together: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Cells side by side as one model. Default: 25 on a GPU, otherwise 1."
+            min=1, help="Cells side by side as one model. Default: 110 on a GPU, otherwise 1."
         ),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Use this Dask scheduler's workers: tcp://host:8786.")
     ] = None,
     device: Device = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Products of cells side by side: float32, tf32 or bf16-lstm. Default: tf32 on a "
+            "GPU."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many cells, how long, how much memory.")
@@ -638,6 +645,7 @@ def sweep(
                 together=together,
                 data_dir=data_dir,
                 device=device,
+                precision=precision,
             )
             record = dataclasses.asdict(cost)
             table = Table(title="dry run: nothing was trained")
@@ -662,6 +670,7 @@ def sweep(
                 together=together,
                 data_dir=data_dir,
                 device=device,
+                precision=precision,
                 on_change=show,
             )
         _emit_sweep(as_json, progress, place)

@@ -4,7 +4,7 @@ After the source's chapter 15 section 1 and its printed layer sizes. `paper` is 
 parameters); `compact` is the same family at about 40 thousand, which two CPU cores can sweep.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,6 +58,13 @@ def _linears(widths: Sequence[int], dropout: float = 0.0, *, last: bool = False)
     return nn.Sequential(*layers)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`F.linear`, also with a leading axis in common: (C, B, in), (C, out, in), (C, out)."""
+    if weight.dim() == 2:
+        return F.linear(x, weight, bias)
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+
 class Dropout(nn.Module):
     """Dropout that costs little on a CPU, where PyTorch's takes longer than the convolutions.
 
@@ -83,12 +90,41 @@ class Dropout(nn.Module):
         return x * keep.to(x.dtype).mul_(2**16 / (2**16 - dropped))
 
 
+class Convolutions(nn.Sequential):
+    """Blocks of a convolution over cycles, BatchNorm, ReLU and dropout."""
+
+    def __init__(self, channels: Sequence[int], dropout: float) -> None:
+        blocks: list[nn.Module] = []
+        for c_in, c_out in pairwise(channels):
+            blocks += [
+                # A Conv1d over cycles, said in 2-D, where channels may come last: no copies.
+                nn.Conv2d(c_in, c_out, kernel_size=(1, 3), padding=(0, 1), bias=False),
+                nn.BatchNorm2d(c_out),
+                nn.ReLU(inplace=True),
+                Dropout(dropout),
+            ]
+        super().__init__(*blocks)
+
+    def blocks(self) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d, Dropout]]:
+        """Convolution, normalisation and dropout of each block; its ReLU has nothing to tell."""
+        layers = list(self)
+        for conv, norm, _, dropout in zip(*(layers[k::4] for k in range(4)), strict=True):
+            yield conv, norm, dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, channels in) → (B, T, channels out)."""
+        out: Tensor = super().forward(x.transpose(1, 2).unsqueeze(2))  # type: ignore[no-untyped-call]
+        return out.squeeze(2).transpose(1, 2)
+
+
 class LastQueryAttention(nn.Module):
     """Multi-head self-attention, computed for the last cycle alone.
 
     Same parameters and same result as `nn.MultiheadAttention(...)` at the last position. With one
     query there is no need to project 30 keys and values: fold the key projection into the query,
     average the inputs, project the average. A key bias cannot change a softmax, so it is not used.
+
+    Inputs and parameters may have leading axes in common (`amnl.stacked`).
     """
 
     def __init__(self, features: int, heads: int, dropout: float) -> None:
@@ -102,20 +138,24 @@ class LastQueryAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, E) → (B, E)."""
-        batch, _, features = x.shape
+        """(…, B, T, E) → (…, B, E)."""
+        features = x.shape[-1]
         size = features // self.heads
-        w_q, w_k, w_v = self.in_proj_weight.view(3, self.heads, size, features)
-        b_q, _, b_v = self.in_proj_bias.view(3, self.heads, size)
-        query = F.linear(x[:, -1], w_q.flatten(0, 1), b_q.flatten())
-        query = query.view(batch, self.heads, size).transpose(0, 1)  # (H, B, size)
-        folded = torch.bmm(query, w_k).transpose(0, 1)  # (B, H, E)
-        scores = torch.bmm(folded, x.transpose(1, 2)) * size**-0.5  # (B, H, T)
+        split = (3, self.heads, size)
+        w_q, w_k, w_v = torch.unflatten(self.in_proj_weight, -2, split).unbind(
+            -4
+        )  # (…, H, size, E)
+        b_q, _, b_v = torch.unflatten(self.in_proj_bias, -1, split).unbind(-3)  # (…, H, size)
+        query = linear(x[..., -1, :], w_q.flatten(-3, -2), b_q.flatten(-2))
+        query = torch.unflatten(query, -1, split[1:]).transpose(-3, -2)  # (…, H, B, size)
+        folded = (query @ w_k).transpose(-3, -2)  # (…, B, H, E)
+        scores = folded @ x.mT * size**-0.5  # (…, B, H, T)
         weights = self.dropout(scores.softmax(-1))
-        mean = torch.bmm(weights, x).transpose(0, 1)  # (H, B, E)
-        value = torch.bmm(mean, w_v.transpose(1, 2)).transpose(0, 1)  # (B, H, size)
-        value = value + weights.sum(-1, keepdim=True) * b_v  # dropout: weights need not sum to 1
-        out: Tensor = self.out_proj(value.reshape(batch, features))
+        mean = (weights @ x).transpose(-3, -2)  # (…, H, B, E)
+        value = (mean @ w_v.mT).transpose(-3, -2)  # (…, B, H, size)
+        b_v = b_v.unsqueeze(-3)  # with dropout the weights need not sum to 1
+        value = value + weights.sum(-1, keepdim=True) * b_v
+        out: Tensor = self.out_proj(value.flatten(-2))
         return out
 
 
@@ -124,16 +164,7 @@ class Trunk(nn.Module):
 
     def __init__(self, config: ModelConfig, inputs: int = len(FEATURES)) -> None:
         super().__init__()
-        blocks: list[nn.Module] = []
-        for c_in, c_out in pairwise((inputs, *config.conv)):
-            blocks += [
-                # A Conv1d over cycles, said in 2-D, where channels may come last: no copies.
-                nn.Conv2d(c_in, c_out, kernel_size=(1, 3), padding=(0, 1), bias=False),
-                nn.BatchNorm2d(c_out),
-                nn.ReLU(inplace=True),
-                Dropout(config.conv_dropout),
-            ]
-        self.conv = nn.Sequential(*blocks)
+        self.conv = Convolutions((inputs, *config.conv), config.conv_dropout)
         self.lstm = nn.LSTM(
             config.conv[-1],
             config.hidden,
@@ -149,9 +180,8 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 30, 17) normalised windows → (B, shared features) at the last cycle."""
-        x = self.conv(x.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
-        x, _ = self.lstm(x)
-        x = self.norm(x[:, -1] + self.attention(x))
+        x, _ = self.lstm(self.conv(x))
+        x = self.norm(x[..., -1, :] + self.attention(x))
         out: Tensor = self.funnel(x)
         return out
 

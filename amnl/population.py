@@ -1,13 +1,13 @@
-"""Many cells as one model: every tensor has a leading axis of cells.
+"""Many cells side by side: the training of one stacked model.
 
-One cell after another leaves a big GPU idle between launches, and `torch.vmap` cannot map an LSTM.
-Here the cells of one subset and preset train side by side: their weights lie in one (C, P) array,
-a layer is a batched matrix product over C, and clipping, AdamW and the weight average are a few
-passes over the whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning
-rate and best epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where
-dropout is off, the same distribution where it is on. Dropout is drawn by seed, so cells of one seed
-share their masks as they share their batches, and a cell's numbers do not depend, up to rounding,
-on the company it was trained in.
+One cell after another leaves a big GPU idle between launches. Here the cells of one subset and
+preset train together: their weights lie in one (C, P) array, a layer is a batched matrix product
+over C (`amnl.stacked`), and clipping, AdamW and the weight average are one pass over the whole
+array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best epoch,
+and gets what `Trainer` gives it alone: the same numbers up to rounding where dropout is off, the
+same distribution where it is on. Dropout is drawn by seed, so cells of one seed share their masks
+as they share their batches, and a cell's numbers do not depend, up to rounding, on the company it
+was trained in.
 """
 
 import dataclasses
@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse, sample_weights
-from amnl.model import Dropout, DualTaskModel, count_parameters, make_model
+from amnl.model import DualTaskModel, count_parameters, make_model
+from amnl.stacked import Noise, StackedModel, compiled_on_gpu
 from amnl.train import (
     RunResult,
     TrainConfig,
@@ -36,11 +37,14 @@ from amnl.train import (
     schedulers,
     scored,
     stopped_by,
-    use_tf32,
 )
 
 # Settings in which the cells of one population may differ.
 OWN = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")
+# Of matrix products. Whatever it is, weights, their averages and all sums stay in the cells' dtype.
+PRECISIONS = ("float32", "tf32", "bf16-lstm")
+_PARTS = ("train", "val", "test")
+_AT_ONCE = 256  # windows of a cell in one evaluating pass
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # AdamW's, as in `torch.optim`
 
 
@@ -50,211 +54,8 @@ def fits(config: TrainConfig) -> bool:
     return type(combiner) is FixedWeightLoss  # a subclass may have a rule of its own
 
 
-class Noise:
-    """Dropout masks of C cells, drawn by seed: cells of one seed get the same.
-
-    Reseeded every epoch, so that steps which a seed with more windows takes after a cell's last
-    leave no trace in the cell's next epoch.
-    """
-
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self.seeds = sorted(set(seeds))
-        self.of_seed = torch.tensor([self.seeds.index(seed) for seed in seeds], device=device)
-        self.streams = [torch.Generator(device) for _ in self.seeds]
-        self.start(0)
-
-    def start(self, epoch: int) -> None:
-        """Begin the streams of an epoch."""
-        for seed, stream in zip(self.seeds, self.streams, strict=True):
-            stream.manual_seed(seed << 20 | epoch)
-
-    def drop(self, x: Tensor, p: float) -> Tensor:
-        """(C, …) with entries 0 with probability `p`, else scaled up."""
-        keep = torch.empty((len(self.seeds), *x.shape[1:]), dtype=torch.bool, device=x.device)
-        for mask, stream in zip(keep, self.streams, strict=True):
-            mask.bernoulli_(1 - p, generator=stream)
-        return x * keep[self.of_seed].to(x.dtype).div_(1 - p)
-
-
-class StackedModel:
-    """C dual-task models as one. `parameters` (C, P) holds all weights, `buffers` (C, Q) the
-    running statistics of BatchNorm; `parts` and `statistics` are named views into them, under the
-    names that the single model gives them."""
-
-    def __init__(self, models: Sequence[DualTaskModel], noise: Noise, device: torch.device) -> None:
-        self.shape = models[0]  # layer sizes and dropout rates; its own weights are not used
-        self.noise = noise
-        self.parameters, self.parts = _flatten([dict(m.named_parameters()) for m in models], device)
-        floats = [{k: b for k, b in m.named_buffers() if b.is_floating_point()} for m in models]
-        self.buffers, self.statistics = _flatten(floats, device)
-        for view in self.parts.values():
-            view.requires_grad_()
-
-    def __call__(
-        self, x: Tensor, seen: Tensor | None = None, active: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(C, B, 30, 17) → RUL (C, B) in cycles and logits (C, B, 3), in training mode.
-
-        seen    (C, B), 1 for a window and 0 for padding; None when there is no padding
-        active  (C,), 1 where running statistics may move
-        """
-        return _Forward(self.shape, self.parts, self.statistics, self.noise, seen, active)(x)
-
-
-class _Forward:
-    """One pass, in training mode where there is noise. Names are those of the single model."""
-
-    def __init__(
-        self,
-        shape: DualTaskModel,
-        parts: dict[str, Tensor],
-        statistics: dict[str, Tensor],
-        noise: Noise | None = None,
-        seen: Tensor | None = None,
-        active: Tensor | None = None,
-    ) -> None:
-        self.shape, self.parts, self.statistics = shape, parts, statistics
-        self.noise, self.seen, self.active = noise, seen, active
-
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        trunk = self.shape.trunk
-        for k, layer in enumerate(trunk.conv):
-            x = self._conv_block(f"trunk.conv.{k}", layer, x)
-        x = self._lstm(x)
-        last = x[:, :, -1] + self._attention(x)
-        last = F.layer_norm(last, last.shape[-1:])
-        last = last * self.parts["trunk.norm.weight"].unsqueeze(1)
-        last = last + self.parts["trunk.norm.bias"].unsqueeze(1)
-        shared = self._sequence("trunk.funnel", trunk.funnel, last)
-        rul = self._sequence("rul_head", self.shape.rul_head, shared)
-        return rul.squeeze(-1), self._sequence("health_head", self.shape.health_head, shared)
-
-    def _drop(self, x: Tensor, p: float) -> Tensor:
-        return self.noise.drop(x, p) if self.noise and p else x
-
-    def _conv_block(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
-        """(C, B, T, F): a convolution over T as one product with three shifted copies."""
-        if isinstance(layer, nn.Conv2d):
-            cells, batch, steps, _ = x.shape
-            padded = F.pad(x, (0, 0, 1, 1))
-            taps = torch.cat([padded[:, :, k : k + steps] for k in range(3)], dim=-1)
-            weight = self.parts[f"{name}.weight"].squeeze(3)  # (C, out, in, 3)
-            weight = weight.permute(0, 3, 2, 1).flatten(1, 2)  # (C, 3 · in, out)
-            return torch.bmm(taps.flatten(1, 2), weight).view(cells, batch, steps, -1)
-        if isinstance(layer, nn.BatchNorm2d):
-            return self._batch_norm(name, layer, x)
-        if isinstance(layer, Dropout):
-            return self._drop(x, layer.p)
-        return x.relu()
-
-    def _batch_norm(self, name: str, layer: nn.BatchNorm2d, x: Tensor) -> Tensor:
-        mean, var = (self.statistics[f"{name}.running_{k}"] for k in ("mean", "var"))
-        if self.noise:
-            cells, batch, steps, _ = x.shape
-            if self.seen is None:
-                count = torch.full((cells, 1), batch * steps, dtype=x.dtype, device=x.device)
-                now = x.mean((1, 2))
-                spread = (x - now[:, None, None]).square().mean((1, 2))
-            else:
-                count = (self.seen.sum(1, keepdim=True) * steps).clamp(min=1)
-                weight = self.seen[:, :, None, None]
-                now = (x * weight).sum((1, 2)) / count
-                spread = ((x - now[:, None, None]).square() * weight).sum((1, 2)) / count
-            with torch.no_grad():
-                pace = torch.full_like(count, layer.momentum or 0.0)
-                if self.active is not None:
-                    pace = pace * self.active[:, None]
-                unbiased = spread * count / (count - 1).clamp(min=1)
-                mean.add_((now - mean) * pace)
-                var.add_((unbiased - var) * pace)
-            mean, var = now, spread
-        scale = self.parts[f"{name}.weight"] * (var + layer.eps).rsqrt()
-        shift = self.parts[f"{name}.bias"] - mean * scale
-        return x * scale[:, None, None] + shift[:, None, None]
-
-    def _lstm(self, x: Tensor) -> Tensor:
-        """(C, B, T, F) → (C, B, T, 2H). Both directions are one batch of 2C cells."""
-        lstm = self.shape.trunk.lstm
-        for layer in range(lstm.num_layers):
-            if layer:
-                x = self._drop(x, lstm.dropout)
-            w_ih, w_hh, b_ih, b_hh = (
-                torch.cat([self.parts[f"trunk.lstm.{k}_l{layer}{way}"] for way in ("", "_reverse")])
-                for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            both = torch.cat([x, x.flip(2)]).transpose(1, 2)  # (2C, T, B, F)
-            cells, steps, batch, _ = both.shape
-            gates = torch.baddbmm((b_ih + b_hh).unsqueeze(1), both.flatten(1, 2), w_ih.mT)
-            gates = gates.view(cells, steps, batch, -1)
-            h = gates.new_zeros(cells, batch, lstm.hidden_size)
-            c = torch.zeros_like(h)
-            outputs = []
-            for t in range(steps):
-                h, c = lstm_cell(torch.baddbmm(gates[:, t], h, w_hh.mT), c)
-                outputs.append(h)
-            out = torch.stack(outputs, dim=2)  # (2C, B, T, H)
-            there, back = out.chunk(2)
-            x = torch.cat([there, back.flip(2)], dim=-1)
-        return x
-
-    def _attention(self, x: Tensor) -> Tensor:
-        """The last cycle's query over all cycles, as in `LastQueryAttention`."""
-        layer, name = self.shape.trunk.attention, "trunk.attention"
-        cells, _, _, features = x.shape
-        heads, size = layer.heads, features // layer.heads
-        weight = self.parts[f"{name}.in_proj_weight"].view(cells, 3, heads, size, features)
-        bias = self.parts[f"{name}.in_proj_bias"].view(cells, 3, heads, size)
-        query = torch.einsum("cbe,chse->cbhs", x[:, :, -1], weight[:, 0]) + bias[:, 0].unsqueeze(1)
-        folded = torch.einsum("cbhs,chse->cbhe", query, weight[:, 1])
-        scores = torch.einsum("cbhe,cbte->cbht", folded, x) * size**-0.5
-        share = self._drop(scores.softmax(-1), layer.dropout.p)
-        mean = torch.einsum("cbht,cbte->cbhe", share, x)
-        value = torch.einsum("cbhe,chse->cbhs", mean, weight[:, 2])
-        value = value + share.sum(-1, keepdim=True) * bias[:, 2].unsqueeze(1)
-        return self._linear(f"{name}.out_proj", value.flatten(2))
-
-    def _linear(self, name: str, x: Tensor) -> Tensor:
-        bias = self.parts[f"{name}.bias"].unsqueeze(1)
-        return torch.baddbmm(bias, x, self.parts[f"{name}.weight"].mT)
-
-    def _sequence(self, name: str, layers: nn.Sequential, x: Tensor) -> Tensor:
-        for k, layer in enumerate(layers):
-            if isinstance(layer, nn.Linear):
-                x = self._linear(f"{name}.{k}", x)
-            else:
-                x = self._drop(x, layer.p) if isinstance(layer, Dropout) else x.relu()
-        return x
-
-
-def lstm_cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM: gates (…, 4H) in PyTorch's order, cell state (…, H) → h, c."""
-    i, f, g, o = gates.chunk(4, dim=-1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-def _flatten(
-    cells: Sequence[dict[str, Tensor]], device: torch.device
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Tensors of the same names in every cell → one (C, n) array and named views into it."""
-    rows = [torch.cat([t.detach().flatten() for t in cell.values()]) for cell in cells]
-    flat = torch.stack(rows).to(device)
-    return flat, _views(flat, cells[0], axis=0)
-
-
-def _views(flat: Tensor, like: dict[str, Tensor], axis: int = 1) -> dict[str, Tensor]:
-    """Views into (C, n) with the shapes of `like`, whose own axis of cells, if any, is `axis`."""
-    out, start = {}, 0
-    for name, tensor in like.items():
-        shape = tensor.shape[axis:]
-        size = shape.numel()
-        out[name] = flat[:, start : start + size].view(len(flat), *shape)
-        start += size
-    return out
-
-
 class Pool:
-    """The windows of several seeds in one array. `index` numbers run over all of them."""
+    """Several `Windows` in one array, one a member. `index` numbers run over all of them."""
 
     def __init__(
         self, windows: Sequence[Windows], device: torch.device, dtype: torch.dtype
@@ -273,6 +74,15 @@ class Pool:
         """(C, B) window numbers → (C, B, 30, 17)."""
         rows = (self.last[index].unsqueeze(-1) + self.offsets).flatten()
         return self.values.index_select(0, rows).view(*index.shape, WINDOW, -1)
+
+    def of(self, members: Sequence[int]) -> Tensor:
+        """Window numbers (C, n) of the C `members`, n the largest's; others repeat their last."""
+        starts, sizes = (
+            torch.tensor([given[k] for k in members], device=self.last.device).unsqueeze(1)
+            for given in (self.starts, self.sizes)
+        )
+        numbers = torch.arange(int(sizes.max()), device=self.last.device)
+        return starts + torch.minimum(numbers, sizes - 1)
 
     def epoch(self, orders: Sequence[torch.Generator], batch_size: int) -> tuple[Tensor, Tensor]:
         """One shuffled epoch: window numbers (steps, S, B) and 1 where there is one, on the host.
@@ -321,8 +131,13 @@ class Schedule:
 class Population:
     """Trains cells that share everything but `OWN`, and fixed weights, side by side.
 
-    `data` maps each seed to its `cmapss.load`. Raises `ValueError` for cells that do not go
-    together, for combiners whose weights move, and for missing seeds.
+    data       maps each seed to its `cmapss.load`
+    precision  "float32": every product as exact as the cells' dtype. "tf32": on a GPU, float32
+               factors are rounded to 10 bits. "bf16-lstm": moreover, those of the LSTM to 7 bits.
+               By default "tf32" on a GPU and "float32" on a CPU
+
+    Raises `ValueError` for cells that do not go together, for combiners whose weights move, for
+    missing seeds, and for a precision that the device has not.
     """
 
     def __init__(
@@ -331,12 +146,13 @@ class Population:
         data: dict[int, Data],
         *,
         device: torch.device | None = None,
+        precision: str | None = None,
     ) -> None:
         _check(configs, data)
         _commit()  # the code that runs is today's, whatever is committed meanwhile
         self.configs, self.data = list(configs), data
         self.device = device or pick_device()
-        use_tf32(self.device)
+        self.precision = _precision(precision, self.device)
         first = self.config = configs[0]
         self.dtype = getattr(torch, first.dtype)
         combiners = [make_combiner(c.combiner, **c.combiner_settings) for c in configs]
@@ -346,8 +162,13 @@ class Population:
         self.of_seed = [self.seeds.index(config.seed) for config in configs]
         models = {seed: self._fresh(seed) for seed in self.seeds}
         self.noise = Noise([c.seed for c in configs], self.device)
-        self.model = StackedModel([models[c.seed] for c in configs], self.noise, self.device)
-        self.count = count_parameters(self.model.shape)
+        self.model = StackedModel(
+            [models[c.seed] for c in configs],
+            self.noise,
+            self.device,
+            torch.bfloat16 if self.precision == "bf16-lstm" else None,
+        )
+        self.count = count_parameters(models[first.seed])
         cells = len(configs)
         self.weights = self._column([list(w.values()) for w in self.logged])  # (C, 2)
         self.unit = self._column([[c.rul_unit] for c in configs])  # (C, 1)
@@ -355,15 +176,12 @@ class Population:
         self.lr = self._column([[first.lr * first.warmup_start]] * cells)
         self.alive = self._column([1.0] * cells)
         self.steps = torch.zeros_like(self.unit)  # optimiser steps that each cell has taken
-        self.moments = torch.zeros(2, *self.model.parameters.shape, dtype=self.dtype).to(
-            self.device
-        )
+        self.moments = [torch.zeros_like(self.model.parameters) for _ in _BETAS]
         self.average = self.model.parameters.clone()
         self.average_buffers = self.model.buffers.clone()
-        self.train, self.val, self.test = (
-            Pool([getattr(data[s], part) for s in self.seeds], self.device, self.dtype)
-            for part in ("train", "val", "test")
-        )
+        windows = {part: [getattr(data[s], part) for s in self.seeds] for part in _PARTS}
+        self.train = Pool(windows["train"], self.device, self.dtype)
+        self.held_out = Pool(windows["val"] + windows["test"], self.device, self.dtype)
         self.schedules = [Schedule(config) for config in configs]
         self.orders = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.history: list[list[dict[str, Any]]] = [[] for _ in configs]
@@ -392,11 +210,11 @@ class Population:
 
     # ------------------------------------------------------------------------------------ training
 
-    def step(self, index: Tensor, seen: Tensor | None, active: Tensor) -> Tensor:
+    def step(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
         """One optimiser step of every active cell; (C, 3) total, RUL and health losses, detached.
 
         index   (C, B) numbers of training windows
-        seen    (C, B), 1 for a window and 0 for padding; None when there is no padding
+        seen    (C, B), 1 for a window and 0 for padding
         active  (C,), 1 for the cells that take this step
         """
         rul, logits = self.model(self.train.inputs(index), seen, active)
@@ -405,12 +223,9 @@ class Population:
         rul_loss = weight * ((rul - target) / self.unit).square()
         health = self.train.health[index].flatten()
         health_loss = F.cross_entropy(logits.flatten(0, 1), health, reduction="none").view_as(rul)
-        if seen is None:
-            losses = torch.stack([rul_loss.mean(1), health_loss.mean(1)], dim=1)
-        else:
-            count = seen.sum(1).clamp(min=1)
-            sums = [(loss * seen).sum(1) / count for loss in (rul_loss, health_loss)]
-            losses = torch.stack(sums, dim=1)
+        count = seen.sum(1).clamp(min=1)
+        sums = [(loss * seen).sum(1) / count for loss in (rul_loss, health_loss)]
+        losses = torch.stack(sums, dim=1)
         total = (self.weights * losses).sum(1)
         parts = list(self.model.parts.values())
         gradients = torch.autograd.grad(total.sum(), parts, materialize_grads=True)
@@ -419,34 +234,39 @@ class Population:
 
     @torch.no_grad()
     def _update(self, g: Tensor, active: Tensor) -> None:
-        """Clipping, AdamW and the weight average, cell by cell, on whole (C, P) arrays."""
-        p, (m, v) = self.model.parameters, self.moments
-        g *= (self.config.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
+        """Clipping, AdamW and the weight average, cell by cell, in one pass over (C, P) arrays."""
+        scale = (self.config.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
         done = self.steps  # before this one
         self.steps = done + active
-        m += (g - m) * ((1 - _BETAS[0]) * active)
-        v += (g.square() - v) * ((1 - _BETAS[1]) * active)
-        first, second = (1 - beta ** (done + 1) for beta in _BETAS)
-        lr = self.lr * active
-        p *= 1 - lr * self.config.weight_decay
-        p -= lr / first * m / (v.sqrt() / second.sqrt() + _EPS)
         decay = ((1 + done) / (10 + done)).clamp(max=self.config.ema)
         pace = torch.where(done == 0, torch.ones_like(done), 1 - decay) * active
-        self.average += (p - self.average) * pace
+        first, second = (1 - beta ** (done + 1) for beta in _BETAS)
+        lr = self.lr * active
+        m, v = self.moments
+        _adamw(
+            self.model.parameters.detach(),
+            g,
+            m,
+            v,
+            self.average,
+            scale,
+            active,
+            1 - lr * self.config.weight_decay,
+            lr / first,
+            second.sqrt(),
+            pace,
+        )
         self.average_buffers += (self.model.buffers - self.average_buffers) * pace
 
     def _epoch(self, epoch: int) -> dict[int, dict[str, Any]]:
         self.noise.start(epoch)
         index, seen = self.train.epoch(self.orders, self.config.batch_size)
         of_seed = torch.tensor(self.of_seed)
-        whole = seen.flatten(1).all(1).tolist()
         took = seen.any(2)[:, of_seed]  # (steps, C)
         index, seen = index.to(self.device), seen.to(self.device, self.dtype)
         rows = of_seed.to(self.device)
-        losses = []
-        for k, full in enumerate(whole):
-            active = self.alive if full else self.alive * took[k].to(self.alive)
-            losses.append(self.step(index[k, rows], None if full else seen[k, rows], active))
+        active = took.to(self.alive) * self.alive
+        losses = [self.step(index[k, rows], seen[k, rows], active[k]) for k in range(len(index))]
         history = torch.stack(losses).cpu().double()  # one transfer an epoch
         records = {}
         for c, config in enumerate(self.configs):
@@ -475,28 +295,27 @@ class Population:
     # ---------------------------------------------------------------------------------- evaluation
 
     @torch.no_grad()
-    def predict(self, pool: Pool, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-        """RUL in cycles and health class, both (C, n), under the averaged weights.
+    def predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """RUL of the validation windows (C, n), of the test windows (C, m), both in cycles, and the
+        health classes of the latter (C, m), under the averaged weights.
 
-        n is the largest seed's number of windows; what lies beyond a cell's own is of no use.
+        n and m are the largest seed's; what lies beyond a cell's own is of no use.
         """
-        parts = _views(self.average, self.model.parts)
-        statistics = _views(self.average_buffers, self.model.statistics)
-        forward = _Forward(self.model.shape, parts, statistics)
-        starts = torch.tensor([pool.starts[s] for s in self.of_seed], device=self.device)
-        sizes = torch.tensor([pool.sizes[s] for s in self.of_seed], device=self.device)
+        val = self.held_out.of(self.of_seed)
+        test = self.held_out.of([len(self.seeds) + s for s in self.of_seed])
         rul, health = [], []
-        for numbers in torch.split(torch.arange(max(pool.sizes), device=self.device), batch_size):
-            index = starts[:, None] + torch.minimum(numbers, sizes[:, None] - 1)
-            r, logits = forward(pool.inputs(index))
+        for index in torch.split(torch.cat([val, test], dim=1), _AT_ONCE, dim=1):
+            short = _AT_ONCE - index.shape[1]  # another size would be compiled anew
+            x = self.held_out.inputs(F.pad(index, (0, short)))
+            r, logits = self.model.evaluate(self.average, self.average_buffers, x)
             rul.append(r)
             health.append(logits.argmax(-1))
+        n, m = val.shape[1], val.shape[1] + test.shape[1]
         pred = torch.cat(rul, 1).double().cpu().numpy()
-        return pred, torch.cat(health, 1).cpu().numpy()
+        return pred[:, :n], pred[:, n:m], torch.cat(health, 1)[:, n:m].cpu().numpy()
 
     def _evaluate(self, epoch: int, records: dict[int, dict[str, Any]]) -> None:
-        val_pred, _ = self.predict(self.val)
-        test_pred, test_health = self.predict(self.test)
+        val_pred, test_pred, test_health = self.predict()
         better = []
         for c, record in list(records.items()):
             data = self.data[self.configs[c].seed]
@@ -534,6 +353,7 @@ class Population:
             best["predictions"],
             {
                 **provenance(self.device),
+                "precision": self.precision,
                 "data": str(data.source),
                 "parameters": self.count,
                 "train_windows": len(data.train),
@@ -578,3 +398,47 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                     f"the settings say {name} {getattr(config, name)}, the data were loaded with "
                     f"{getattr(loaded, name)}; load them with {name} {getattr(config, name)}"
                 )
+
+
+def _precision(name: str | None, device: torch.device) -> str:
+    """The precision asked for, or the device's own; PyTorch is told."""
+    on_gpu = device.type == "cuda"
+    name = name or ("tf32" if on_gpu else "float32")
+    if name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
+    if on_gpu:
+        import torch._dynamo
+
+        torch._dynamo.config.recompile_limit = 64  # shapes of a function: a few a group of cells
+        torch.set_float32_matmul_precision("highest" if name == "float32" else "high")
+    elif name == "tf32":
+        raise ValueError("a CPU has no TF32; write float32, or leave the precision out")
+    return name
+
+
+@compiled_on_gpu
+def _adamw(
+    p: Tensor,
+    g: Tensor,
+    m: Tensor,
+    v: Tensor,
+    average: Tensor,
+    scale: Tensor,
+    active: Tensor,
+    kept: Tensor,
+    lr: Tensor,
+    root: Tensor,
+    pace: Tensor,
+) -> None:
+    """AdamW and the average of the weights, in place on (C, P) arrays.
+
+    All others are (C, 1): what clipping leaves of the gradient, 1 where a cell takes the step, what
+    decay leaves of the weights, the learning rate over m's bias, the root of v's, and the pace of
+    the average.
+    """
+    g = g * scale
+    m += (g - m) * ((1 - _BETAS[0]) * active)
+    v += (g.square() - v) * ((1 - _BETAS[1]) * active)
+    p *= kept
+    p -= lr * m / (v.sqrt() / root + _EPS)
+    average += (p - average) * pace

@@ -74,7 +74,7 @@ ADAPTIVE: _Combiners = (
     ("dwa", {}),
 )
 _CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted", "subset", "seed")
-TOGETHER = 25  # cells side by side on a GPU; results are kept after each such group
+TOGETHER = 110  # cells side by side on a GPU, a subset's eleven weights of ten seeds
 _EARLY = 15  # epochs of the source's coarse sweep
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 _NO_DASK = "a sweep needs Dask: pip install 'amnl[cluster]'"
@@ -134,7 +134,7 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
     lams = [("fixed", fixed(lam)) for lam in (*SOURCE_LAMS, 1.0)]
     preset = preset or ("paper" if name in ("g", "h", "i", "j") else "compact")
     if name in _LAM_UNITS:
-        every = {"stride": 1} if name in ("g", "h") else {}
+        every: dict[str, Any] = {"stride": 1} if name in ("g", "h") else {}
         return grid(combiners=lams, rul_units=[_LAM_UNITS[name]], preset=preset, **every)
     if name == "c":
         return grid(("FD001", "FD002"), range(5), rul_units=UNITS, preset=preset)
@@ -359,6 +359,7 @@ def run(
     together: int | None = None,
     data_dir: str | Path | None = None,
     device: str | None = None,
+    precision: str | None = None,
     on_change: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Run every cell that the store does not hold, and return when none is left.
@@ -367,9 +368,10 @@ def run(
                and without that, a local cluster of `workers` processes of one thread (default: one
                a core), which is made and closed again
     together   how many cells that share their settings are trained side by side as one model
-               (default: 25 on a GPU of this machine, else 1)
+               (default: 110 on a GPU of this machine, else 1)
     device     `cpu`, `cuda` or `cuda:1`, here or on the scheduler's workers (default: a GPU where
                there is one)
+    precision  of matrix products of cells side by side: see `Population`
     on_change  called whenever a cell starts or ends
 
     A cell whose loss stops being finite, or that takes its worker down three times, is recorded as
@@ -391,7 +393,9 @@ def run(
     store.check_space(len(waiting))
     folder = None if data_dir is None else str(found.folder)
     groups = _groups(waiting, together or (TOGETHER if here else 1))
-    train_cells = partial(_train_cells, data_dir=folder, source=source, device=device)
+    train_cells = partial(
+        _train_cells, data_dir=folder, source=source, device=device, precision=precision
+    )
     try:
         if here:
             _drive_here(train_cells, groups, waiting, store, source, progress, on_change)
@@ -578,6 +582,7 @@ def _train_cells(
     data_dir: str | None,
     source: str,
     device: str | None = None,
+    precision: str | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> list[dict[str, Any] | TrainingError]:
     """On a worker: train cells with the very data that the sweep is about, on one thread or the
@@ -592,7 +597,7 @@ def _train_cells(
                 "AMNL_DATA_DIR at the same files on every machine."
             )
         configs = [TrainConfig(**s) for s in settings]
-        results = _together(configs, found, pick_device(device), on_epoch)
+        results = _together(configs, found, pick_device(device), precision, on_epoch)
         return [r if isinstance(r, TrainingError) else r.to_dict() for r in results]
 
 
@@ -622,23 +627,25 @@ def _together(
     configs: list[TrainConfig],
     source: Source,
     device: torch.device,
+    precision: str | None,
     on_epoch: Callable[[int], None] | None,
 ) -> list[RunResult | TrainingError]:
     """A population, or two halves of it where the GPU's memory does not hold the whole."""
-    if len(configs) == 1:
+    if len(configs) == 1 and precision is None:
         return [_alone(configs[0], source, device, on_epoch)]
     first = configs[0]
     seeds = sorted({c.seed for c in configs})
     data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
     with suppress(torch.OutOfMemoryError):
-        return population.Population(configs, data, device=device).fit(on_epoch)
+        whole = population.Population(configs, data, device=device, precision=precision)
+        return whole.fit(on_epoch)
     gc.collect()  # the tensors of the attempt
     torch.cuda.empty_cache()
     half = len(configs) // 2
     return [
         result
         for part in (configs[:half], configs[half:])
-        for result in _together(part, source, device, on_epoch)
+        for result in _together(part, source, device, precision, on_epoch)
     ]
 
 
@@ -764,6 +771,7 @@ def estimate(
     together: int | None = None,
     data_dir: str | Path | None = None,
     device: str | None = None,
+    precision: str | None = None,
 ) -> Estimate:
     """Time a few steps of each kind of cell (subset, preset, combiner, ...) as `run` would train
     it: on one thread, or side by side on this machine's GPU.
@@ -786,7 +794,7 @@ def estimate(
             c = group[0]
             kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype, len(group))
             if kind not in kinds:
-                kinds[kind] = _seconds_per_epoch(group, source, where)
+                kinds[kind] = _seconds_per_epoch(group, source, where, precision)
             seconds += c.epochs * kinds[kind]
     finally:
         torch.set_num_threads(threads)
@@ -811,30 +819,35 @@ def _peak_memory() -> float:
 
 
 def _seconds_per_epoch(
-    configs: Sequence[TrainConfig], source: Source, device: torch.device, steps: int = 5
+    configs: Sequence[TrainConfig],
+    source: Source,
+    device: torch.device,
+    precision: str | None = None,
+    steps: int = 5,
 ) -> float:
     """Of one cell, or of several side by side."""
     c = configs[0]
     data = {d.seed: cmapss.load(d.subset, d.seed, source, stride=d.stride) for d in configs}
     step: Callable[[], object]
-    scored: tuple[Any, Any]
+    evaluate: Callable[[], object]
     if len(configs) == 1:
         alone = Trainer(c, data[c.seed], device=device)
         alone.model.train()
         batch = torch.arange(min(c.batch_size, len(alone.train)), device=alone.device)
-        step, scored = partial(alone.step, batch), (alone.val, alone.test)
-        predict: Callable[[Any], object] = alone.predict
+        step = partial(alone.step, batch)
+        evaluate = lambda: [alone.predict(part) for part in (alone.val, alone.test)]  # noqa: E731
         windows = len(alone.train)
     else:
-        stacked = population.Population(configs, data, device=device)
+        stacked = population.Population(configs, data, device=device, precision=precision)
         batch = torch.arange(min(c.batch_size, *stacked.train.sizes), device=stacked.device)
-        step = partial(stacked.step, batch.repeat(len(configs), 1), None, stacked.alive)
-        predict, scored = stacked.predict, (stacked.val, stacked.test)
+        index = batch.repeat(len(configs), 1)
+        seen = torch.ones_like(index, dtype=stacked.dtype)
+        step = partial(stacked.step, index, seen, stacked.alive)
+        evaluate = stacked.predict
         windows = max(stacked.train.sizes)
     step()  # warms up
     once = _seconds(lambda: [step() for _ in range(steps)], device) / steps
-    evaluating = _seconds(lambda: [predict(part) for part in scored], device)
-    return once * windows / c.batch_size + evaluating
+    return once * windows / c.batch_size + _seconds(evaluate, device)
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:

@@ -8,6 +8,7 @@ and the test engines are scored beside, never consulted.
 import dataclasses
 import json
 import operator
+import os
 import platform
 import subprocess
 import time
@@ -603,7 +604,8 @@ def train(
 
 @lru_cache
 def _commit() -> str:
-    """The checkout's commit, + when tracked files differ from it; empty outside a checkout."""
+    """The checkout's commit, + when tracked files differ from it. Outside a checkout, what
+    AMNL_COMMIT says: a copy of the files may know where it came from."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(
@@ -611,14 +613,17 @@ def _commit() -> str:
             cwd=here, capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return os.environ.get("AMNL_COMMIT", "")
     return described.stdout.strip()
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """What a row needs to be repeated: versions, hardware, threads, commit, day."""
-    cuda = device.type == "cuda"
-    name = f"{torch.cuda.get_device_name(device)}, TF32" if cuda else _processor()
+    if device.type == "cuda":
+        rounded = torch.get_float32_matmul_precision() == "high"
+        name = torch.cuda.get_device_name(device) + (", TF32" if rounded else "")
+    else:
+        name = _processor()
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

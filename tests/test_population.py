@@ -11,7 +11,8 @@ import scipy.stats
 import torch
 
 from amnl import cmapss, model, simulate
-from amnl.population import Noise, Population, StackedModel
+from amnl.population import Population
+from amnl.stacked import Noise, StackedModel
 from amnl.train import RunResult, TrainConfig, Trainer, TrainingError
 
 STILL = dataclasses.replace(
@@ -162,8 +163,9 @@ def test_dropout_draws_are_those_of_the_single_model(data: dict[int, cmapss.Data
     trainer.model.train()
     model = StackedModel([trainer.model] * draws, Noise(range(draws), cpu), cpu)
     inputs = trainer.train.inputs(torch.arange(24))
+    everyone = torch.ones(draws, 24), torch.ones(draws)
     with torch.no_grad():
-        stacked, _ = model(inputs.expand(draws, *inputs.shape))
+        stacked, _ = model(inputs.expand(draws, *inputs.shape), *everyone)
         single = torch.stack([trainer.model(inputs)[0] for _ in range(draws)])
     ours, theirs = stacked.numpy(), single.numpy()
     p_values = [scipy.stats.ks_2samp(ours[:, k], theirs[:, k]).pvalue for k in range(24)]

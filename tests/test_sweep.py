@@ -26,7 +26,6 @@ from typing import Any
 
 import pages
 import pandas as pd
-import paper_scale
 import psutil
 import pytest
 import torch
@@ -745,29 +744,6 @@ def test_an_estimate_counts_each_cell_once_and_times_groups(folder: Path, store:
         assert 0 < found.seconds < 600
     store.put(train(CELLS[0], folder))
     assert estimate(cells, store, data_dir=folder).finished == 1
-
-
-def test_the_sources_grid_runs_in_the_order_of_the_protocol(
-    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lams = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
-    cells = {
-        name: grid(("FD001",), (0, 7), lams, [unit], **{**SMALL, "epochs": 1})
-        for name, unit in (("g", 1.0), ("h", 125.0))
-    }
-    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
-    monkeypatch.setattr(paper_scale, "family", cells.__getitem__)
-    monkeypatch.setattr(sys, "argv", ["", str(store.folder), "--data-dir", str(folder)])
-    with pytest.raises(SystemExit, match="no GPU"):
-        paper_scale.main()
-    monkeypatch.setattr(paper_scale, "pick_device", lambda: torch.device("cuda"))
-    paper_scale.main()
-    said = capsys.readouterr().out.splitlines()
-    started = [line.partition(":")[0] for line in said if "epoch 1 of 1" in line]
-    assert started == [f"FD001 unit {unit}" for unit in ("1", "125", "1", "125")]
-    assert said[-1].startswith("family h: 4 of 4 cells in")
-    assert "of the source's grid 1 of 200" in said[-1]
-    assert len(store) == 8
 
 
 def test_what_a_lost_cell_means(store: Store) -> None:
