@@ -15,19 +15,16 @@ from torch.autograd.function import once_differentiable
 
 
 def bidirectional(x: Tensor, there: Sequence[Tensor], back: Sequence[Tensor]) -> Tensor:
-    """(C, B, T, F) → (C, B, T, 2H).
+    """(C, T, B, F) → (C, T, B, 2H): a cycle of all cells and windows is one view.
 
     `there` and `back` hold the weights of the two directions, as `nn.LSTM` orders its gates: of the
     inputs (C, 4H, F), of the recurrence (C, 4H, H), and both biases added up (C, 4H).
     """
-    x = x.transpose(1, 2).contiguous()
-    out: Tensor = _BiLSTM.apply(x, *there, *back)  # type: ignore[no-untyped-call]
-    return out.transpose(1, 2)
+    out: Tensor = _BiLSTM.apply(x.contiguous(), *there, *back)  # type: ignore[no-untyped-call]
+    return out
 
 
 class _BiLSTM(torch.autograd.Function):
-    """In (C, T, B, …), where a cycle of all cells and windows is one view."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
         cells, steps, batch, _ = x.shape
@@ -59,7 +56,8 @@ class _BiLSTM(torch.autograd.Function):
         x, out, *weights = ctx.saved_tensors
         cells, steps, batch, _ = x.shape
         hidden = weights[1].shape[-1]
-        d_out = d_out.contiguous()
+        if d_out.stride(-1) != 1:
+            d_out = d_out.contiguous()
         d_x: Tensor | None = None
         found: list[Tensor | None] = []
         for way in range(2):

@@ -164,10 +164,11 @@ _masked_large = compiled_on_gpu(_masked)  # worth its seconds of compiling
 def _lstm(layer: nn.LSTM, batch: _Pass, x: Tensor) -> tuple[Tensor, None]:
     """(C, B, T, F) → (C, B, T, 2H)."""
     dtype, low = x.dtype, batch.low or x.dtype
+    x = x.transpose(1, 2).to(low)
     for k in range(layer.num_layers):
         if k and batch.noise and layer.dropout:
-            keep = batch.noise.masks(x.shape[1:], layer.dropout)
-            x = _masked_large(x, keep, batch.noise.of_seed, layer.dropout)
+            keep = batch.noise.masks((*x.shape[2:0:-1], x.shape[3]), layer.dropout)
+            x = _masked_large(x, keep.transpose(1, 2), batch.noise.of_seed, layer.dropout)
         ways = []
         for way in ("", "_reverse"):
             w_ih, w_hh, b_ih, b_hh = (
@@ -175,8 +176,9 @@ def _lstm(layer: nn.LSTM, batch: _Pass, x: Tensor) -> tuple[Tensor, None]:
                 for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
             ways.append([w_ih.to(low), w_hh.to(low), b_ih + b_hh])
-        x = bidirectional(x.to(low), *ways)
-    return x.to(dtype), None
+        x = bidirectional(x, *ways)
+    # in the order of the other layers: attention would make a copy of its own for each product
+    return x.transpose(1, 2).to(dtype, memory_format=torch.contiguous_format).contiguous(), None
 
 
 def _convolutions(layer: Convolutions, batch: _Pass, x: Tensor) -> Tensor:
