@@ -400,20 +400,23 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                 )
 
 
+def check_precision(name: str | None) -> None:
+    """Raises `ValueError` for a precision that is none."""
+    if name is not None and name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
+
+
 def _precision(name: str | None, device: torch.device) -> str:
     """The precision asked for, or the device's own; PyTorch is told."""
-    on_gpu = device.type == "cuda"
-    name = name or ("tf32" if on_gpu else "float32")
-    if name not in PRECISIONS:
-        raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
-    if on_gpu:
+    check_precision(name)
+    if device.type == "cuda":
         import torch._dynamo
 
         torch._dynamo.config.recompile_limit = 64  # shapes of a function: a few a group of cells
         torch.set_float32_matmul_precision("highest" if name == "float32" else "high")
     elif name == "tf32":
-        raise ValueError("a CPU has no TF32; write float32, or leave the precision out")
-    return name
+        raise ValueError("a CPU has no tf32; write float32, or leave the precision out")
+    return name or ("tf32" if device.type == "cuda" else "float32")
 
 
 @compiled_on_gpu

@@ -379,6 +379,7 @@ def run(
     `StoreError`, `DataError`, and `RuntimeError` when the scheduler is lost; finished cells stay.
     `SystemExit`, one line, where a script calls it without a main guard: see `connect`.
     """
+    population.check_precision(precision)
     here = scheduler is None and _on_gpu(device)
     found = cmapss.find(data_dir, {config.subset for config in cells})
     source = str(found)
@@ -778,6 +779,7 @@ def estimate(
 
     Workers that share a memory bus are slower than one alone, so expect somewhat more.
     """
+    population.check_precision(precision)
     source = cmapss.find(data_dir, {config.subset for config in cells})
     paths = {store.path(c, str(source)): c for c in cells}
     todo = {path: c for path, c in paths.items() if not path.exists()}

@@ -8,7 +8,6 @@ and the test engines are scored beside, never consulted.
 import dataclasses
 import json
 import operator
-import os
 import platform
 import subprocess
 import time
@@ -604,8 +603,7 @@ def train(
 
 @lru_cache
 def _commit() -> str:
-    """The checkout's commit, + when tracked files differ from it. Outside a checkout, what
-    AMNL_COMMIT says: a copy of the files may know where it came from."""
+    """The checkout's commit, + when tracked files differ from it; empty outside a checkout."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(
@@ -613,7 +611,7 @@ def _commit() -> str:
             cwd=here, capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return os.environ.get("AMNL_COMMIT", "")
+        return ""
     return described.stdout.strip()
 
 

@@ -221,3 +221,25 @@ def test_data_of_another_stride_are_refused(data: dict[int, cmapss.Data]) -> Non
         Population([cell(0, 0.5, stride=8)], data)
     with pytest.raises(ValueError, match="at least one cell"):
         Population([], data)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("fp8", "'fp8'; there are float32, tf32, bf16-lstm"), ("tf32", "a CPU has")]
+)
+def test_a_precision_that_is_not_there_is_refused(
+    name: str, words: str, data: dict[int, cmapss.Data]
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        Population([cell(0, 0.5)], data, precision=name)
+
+
+def test_low_precision_moves_the_numbers_a_little_and_the_row_says_so(
+    data: dict[int, cmapss.Data],
+) -> None:
+    config = cell(0, 0.5, epochs=1, dtype="float32")
+    exact, rough = (Population([config], data, precision=p).fit()[0] for p in (None, "bf16-lstm"))
+    assert isinstance(exact, RunResult) and isinstance(rough, RunResult)
+    assert exact.provenance["precision"] == "float32"
+    assert rough.provenance["precision"] == "bf16-lstm"
+    ours, theirs = rough.history[0]["loss"], exact.history[0]["loss"]
+    assert ours != theirs and ours == pytest.approx(theirs, rel=1e-2)

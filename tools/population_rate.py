@@ -109,7 +109,6 @@ def measure(
         "gflop": work,
         "times_the_floor": stacked * top / (1e9 * work),
         "peak_tflops": top / 1e12,
-        "evaluation_ms": 1e3 * once(population.predict, device),
         "first_step_s": first,
         "memory_gib": memory,
     }

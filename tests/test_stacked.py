@@ -1,0 +1,171 @@
+"""The stacked network against the single one: its LSTM, its layers, and what it refuses."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from amnl import model, population, stacked
+from amnl.lstm import bidirectional
+from amnl.model import make_model
+from amnl.stacked import Noise, StackedModel
+
+CPU = torch.device("cpu")
+
+
+def weights(cells: int, features: int, hidden: int, dtype: torch.dtype) -> list[Tensor]:
+    shapes = ((4 * hidden, features), (4 * hidden, hidden), (4 * hidden,))
+    return [0.3 * torch.randn(cells, *shape, dtype=dtype) for shape in shapes * 2]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_the_lstm_is_pytorchs_and_so_are_its_gradients(steps: int) -> None:
+    torch.manual_seed(0)
+    cells, batch, features, hidden = 3, 5, 4, 6
+    ours = weights(cells, features, hidden, torch.float64)
+    x = torch.randn(cells, steps, batch, features, dtype=torch.float64)
+    wanted = torch.randn(cells, steps, batch, 2 * hidden, dtype=torch.float64)
+    for tensor in (x, *ours):
+        tensor.requires_grad_()
+    out = bidirectional(x, ours[:3], ours[3:])
+    found = torch.autograd.grad((out * wanted).sum(), (x, *ours))
+    for c in range(cells):
+        single = nn.LSTM(features, hidden, bidirectional=True, dtype=torch.float64)
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")
+        names += tuple(f"{name}_reverse" for name in names)
+        with torch.no_grad():
+            for name, value in zip(names, ours, strict=True):
+                getattr(single, name).copy_(value[c])
+            single.bias_hh_l0.zero_()
+            single.bias_hh_l0_reverse.zero_()
+        alone = x[c].detach().requires_grad_()
+        expected, _ = single(alone)
+        torch.testing.assert_close(out[c], expected, rtol=1e-12, atol=1e-14)
+        inputs = (alone, *(getattr(single, name) for name in names))
+        gradients = torch.autograd.grad((expected * wanted[c]).sum(), inputs)
+        for mine, theirs in zip(found, gradients, strict=True):
+            torch.testing.assert_close(mine[c], theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_products_in_bfloat16_keep_the_cell_state_in_single_precision() -> None:
+    torch.manual_seed(0)
+    exact = weights(2, 4, 8, torch.float32)
+    x = torch.randn(2, 30, 16, 4)
+    low = [w.bfloat16() if w.dim() == 3 else w for w in exact]
+    for tensor in low:
+        tensor.requires_grad_()
+    rough = bidirectional(x.bfloat16(), low[:3], low[3:])
+    assert rough.dtype == torch.bfloat16
+    fine = bidirectional(x, exact[:3], exact[3:])
+    error = (rough.float() - fine).norm() / fine.norm()
+    assert 1e-4 < error < 2e-2, "rounded to 7 bits, and the errors do not add up over 30 cycles"
+    rough.float().sum().backward()
+    assert [w.grad.dtype for w in low] == [w.dtype for w in low]  # type: ignore[union-attr]
+
+
+def stack(single: model.DualTaskModel, cells: int = 2) -> StackedModel:
+    return StackedModel([single] * cells, Noise(range(cells), CPU), CPU)
+
+
+@pytest.mark.parametrize("preset", sorted(model.PRESETS))
+def test_names_and_shapes_are_the_single_models(preset: str) -> None:
+    single = make_model(preset)
+    many = stack(single)
+    assert list(many.parts) == [name for name, _ in single.named_parameters()]
+    for name, parameter in single.named_parameters():
+        assert many.parts[name].shape == (2, *parameter.shape)
+
+
+def test_a_change_of_the_model_reaches_the_stacked_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trunk with a residual connection, and another normaliser: written once."""
+
+    class Changed(model.Trunk):
+        def __init__(self, config: model.ModelConfig) -> None:
+            super().__init__(config)
+            self.extra = nn.Linear(2 * config.hidden, 2 * config.hidden)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x, _ = self.lstm(self.conv(x))
+            last = x[..., -1, :] + x.mean(-2)
+            out: Tensor = self.funnel(self.norm(last + self.extra(last).tanh()))
+            return out
+
+    monkeypatch.setattr(model, "Trunk", Changed)
+    torch.manual_seed(0)
+    single = make_model("compact").double().eval()
+    many = stack(single)
+    x = torch.randn(2, 5, 30, 17, dtype=torch.float64)
+    with torch.no_grad():
+        rul, logits = many.evaluate(many.parameters, many.buffers, x)
+        for c in range(2):
+            alone = single(x[c])
+            torch.testing.assert_close(rul[c], alone[0], rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(logits[c], alone[1], rtol=1e-10, atol=1e-12)
+
+
+def test_a_layer_that_cannot_be_stacked_is_refused_by_name() -> None:
+    single = make_model("compact")
+    single.trunk.funnel.append(nn.PReLU())
+    with pytest.raises(TypeError, match=r"trunk\.funnel\.3 is a PReLU"):
+        stack(single)
+
+
+def test_the_models_that_are_stacked_are_left_alone() -> None:
+    single = make_model("compact")
+    before = copy.deepcopy(single)
+    stack(single)
+    assert all("forward" not in vars(layer) for layer in single.modules())
+    for ours, theirs in zip(single.parameters(), before.parameters(), strict=True):
+        assert torch.equal(ours, theirs) and ours.requires_grad
+
+
+def test_what_a_gpu_compiles_can_be_compiled_and_is_the_same() -> None:
+    """Traced and derived as `torch.compile` does for a GPU, without making kernels."""
+    torch.manual_seed(0)
+    cells, batch, steps, features, out = 4, 6, 30, 5, 3
+    x = torch.randn(cells, batch, steps, features, dtype=torch.float64)
+    parts = [
+        torch.randn(cells, out, features, 1, 3),
+        torch.rand(cells, out),
+        torch.rand(cells, out),
+    ]
+    parts = [p.double().requires_grad_() for p in parts]
+    seen = (torch.arange(batch) < 4).double().expand(cells, batch)
+    keep, of_seed = torch.rand(2, batch, steps, out) > 0.2, torch.tensor([0, 0, 1, 1])
+    calls = [
+        (stacked._block, (x, *parts, seen, keep, of_seed, 0.2, 1e-5)),
+        (stacked._block_at_rest, (x, *parts, parts[1], parts[2], 1e-5)),
+        (stacked._masked_large, (x, keep[..., :1], of_seed, 0.2)),
+    ]
+    for function, given in calls:
+        plain = function.__wrapped__  # type: ignore[attr-defined]
+        traced = torch.compile(plain, backend="aot_eager", fullgraph=True, dynamic=False)
+        pairs = [[*r] if isinstance(r, tuple) else [r] for r in (traced(*given), plain(*given))]
+        for ours, theirs in zip(*pairs, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        if pairs[0][0].requires_grad:
+            ours, theirs = (torch.autograd.grad(p[0].sin().sum(), parts) for p in pairs)
+            for mine, his in zip(ours, theirs, strict=True):
+                torch.testing.assert_close(mine, his, rtol=1e-9, atol=1e-12)
+    arrays, columns = [torch.rand(cells, 50) for _ in range(5)], [torch.rand(cells, 1) + 0.1] * 6
+    adamw = population._adamw.__wrapped__  # type: ignore[attr-defined]
+    one, two = ([a.clone() for a in arrays] for _ in range(2))
+    torch.compile(adamw, backend="aot_eager", fullgraph=True, dynamic=False)(*one, *columns)
+    adamw(*two, *columns)
+    for ours, theirs in zip(one, two, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_dropout_between_lstm_layers_keeps_the_order_of_its_draws() -> None:
+    """Masks are drawn for (B, T, F), whatever the order in memory: rows can be repeated."""
+    preset = dataclasses.replace(model.PRESETS["compact"], layers=2)
+    single = model.DualTaskModel(preset)
+    noise = Noise([7], CPU)
+    many = StackedModel([single], noise, CPU)
+    drawn: list[tuple[int, ...]] = []
+    masks = noise.masks
+    noise.masks = lambda shape, p: drawn.append(tuple(shape)) or masks(shape, p)  # type: ignore
+    many(torch.randn(1, 4, 30, 17), torch.ones(1, 4), torch.ones(1))
+    assert (4, 30, 64) in drawn
