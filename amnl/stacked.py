@@ -8,7 +8,7 @@ into few kernels, and the LSTM keeps its activations in place (`amnl.lstm`).
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, TypeVar, cast
 
 import torch
@@ -24,11 +24,14 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def compiled_on_gpu(function: _F) -> _F:
     """The function, through `torch.compile` where its first argument lies on a GPU."""
-    fast = torch.compile(function, dynamic=False)
+
+    @cache
+    def fast() -> Callable[..., Any]:  # the compiler's import takes seconds: only where it is used
+        return torch.compile(function, dynamic=False)
 
     @wraps(function)
     def call(first: Tensor, *others: Any) -> Any:
-        return (fast if first.is_cuda else function)(first, *others)
+        return (fast() if first.is_cuda else function)(first, *others)
 
     return cast(_F, call)
 

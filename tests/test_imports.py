@@ -19,6 +19,8 @@ ORDER = [
     "cmapss",
     "simulate",
     "model",
+    "lstm",
+    "stacked",
     "train",
     "population",
     "sweep",
