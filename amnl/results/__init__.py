@@ -45,6 +45,33 @@ def load_rows(name: str) -> "pd.DataFrame":
         return pd.read_csv(table, comment="#")
 
 
+def load_predictions(name: str) -> "pd.DataFrame":
+    """What the cells of a sweep predict, by the name of its rows, such as `sweep-paper-cycles2`.
+
+    One row a cell and test engine: `subset`, `lam`, `seed`, `engine` (from 1, as in NASA's files),
+    `pred`, `rul` (capped) and `true` in cycles, `health_pred` and `health` (classes).
+
+    Raises `FileNotFoundError` that lists the stored predictions.
+    """
+    import numpy as np
+    import pandas as pd
+
+    with _stored(f"predictions-{name}", "predictions-", ".npz").open("rb") as file:
+        stored = dict(np.load(file))
+    tables = []
+    for subset in sorted({key[:5] for key in stored if key.endswith("_pred")}):
+        pred = stored[f"{subset}_pred"]
+        engines = np.arange(1, pred.shape[2] + 1)
+        axes = [stored["lams"], stored["seeds"], engines]
+        cells = pd.MultiIndex.from_product(axes, names=["lam", "seed", "engine"])
+        table = pd.DataFrame({"pred": pred.ravel()}, cells).reset_index()
+        table["health_pred"] = stored[f"{subset}_health_pred"].ravel()
+        for truth in ("rul", "true", "health"):
+            table[truth] = stored[f"{subset}_{truth}"][table.engine - 1]
+        tables.append(table.assign(subset=subset))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _stored(name: str, start: str, suffix: str) -> Traversable:
     folder = files(__name__)
     stored = folder.joinpath(name + suffix)

@@ -1,0 +1,72 @@
+"""The stored predictions are those that the stored rows were scored on."""
+
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import predictions
+import pytest
+
+from amnl.cmapss import SUBSETS
+from amnl.losses import macro_f1, nasa_score, rmse
+from amnl.results import load_predictions, load_rows
+from amnl.stats import LAMS
+from amnl.sweep import family
+from amnl.train import RunResult, TrainConfig
+
+FAMILIES = {"sweep-paper-cycles2": "i", "sweep-paper-unit125": "j"}
+STORED = sorted(
+    file.name.removeprefix("predictions-").removesuffix(".npz")
+    for file in files("amnl.results").iterdir()
+    if file.name.startswith("predictions-")
+)
+
+
+def test_every_stored_file_is_tested() -> None:
+    assert sorted(FAMILIES) == STORED
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_rows_are_whole_families_and_the_predictions_give_their_metrics(name: str) -> None:
+    rows = load_rows(name)
+    cells = {(c.subset, c.combiner_settings["rul_weight"], c.seed) for c in family(FAMILIES[name])}
+    table = rows.set_index(["subset", "lam", "seed"])
+    assert set(table.index) == cells and len(rows) == len(cells) == 440
+    (registered,) = {(c.preset, c.rul_unit, c.epochs) for c in family(FAMILIES[name])}
+    assert {tuple(row) for row in rows[["preset", "rul_unit", "epochs"]].to_numpy()} == {registered}
+    found = load_predictions(name)
+    for cell, engines in found.groupby(["subset", "lam", "seed"]):
+        row = table.loc[cell]
+        assert rmse(engines.pred, engines.rul) == pytest.approx(row.test_rmse, rel=1e-5)
+        uncapped = nasa_score(engines.pred, engines.true)
+        assert uncapped == pytest.approx(row.nasa_score_uncapped, rel=1e-4)
+        f1 = macro_f1(engines.health_pred, engines.health)
+        assert f1 == pytest.approx(row.health_macro_f1, rel=1e-9)
+
+
+def made_up(subset: str, lam: float, seed: int) -> RunResult:
+    config = TrainConfig(
+        subset=subset, seed=seed, combiner_settings={"rul_weight": lam, "health_weight": 1 - lam}
+    )
+    two = {"pred": [lam, seed], "rul": [1, 2], "true": [1, 3], "health_pred": [0, 1]}
+    return RunResult(config, {}, [], {**two, "health": [2, 1]}, {})
+
+
+def test_what_is_written_is_what_is_read(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [made_up(s, lam, seed) for s in SUBSETS for lam in LAMS for seed in (3, 5)]
+    stored = predictions.arrays(runs)
+    np.savez_compressed(f"{tmp_path}/predictions-small.npz", **stored)
+    monkeypatch.setattr("amnl.results.files", lambda _: __import__("pathlib").Path(str(tmp_path)))
+    found = load_predictions("small")
+    assert len(found) == len(runs) * 2 and isinstance(found, pd.DataFrame)
+    one = found[(found.subset == "FD003") & (found.lam == 0.7) & (found.seed == 5)]
+    assert one.pred.tolist() == pytest.approx([0.7, 5.0]) and one.engine.tolist() == [1, 2]
+    assert one.true.tolist() == [1, 3] and one.health.tolist() == [2, 1]
+    with pytest.raises(FileNotFoundError, match="there are predictions-small"):
+        load_predictions("large")
+
+
+def test_a_missing_cell_is_an_error() -> None:
+    runs = [made_up(s, lam, 3) for s in SUBSETS for lam in LAMS]
+    with pytest.raises(KeyError):
+        predictions.arrays(runs[:-1])
