@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
 
 from amnl import cmapss
+from amnl._alone import Alone
 from amnl.cmapss import Data, Source
 from amnl.losses import moderate_weighted_mse_loss
 from amnl.model import PRESETS, DualTaskModel, ModelConfig, Trunk
@@ -237,10 +238,12 @@ def run(source: Source, rounds: int, say: Callable[[str], None]) -> list[dict[st
     else:
         say("no loading comparison: it needs Linux and rul-datasets (pip install 'amnl[test]')")
     data = cmapss.load("FD001", 0, source)
+    alone = Alone(0, torch.device("cpu"), "highest")  # the plain trainer draws as everyone does
     for preset, steps, goal in (("compact", 20, "≥ 1.8×"), ("paper", 2, "≥ 1.2×")):
         say(f"training {preset}: {rounds} rounds of {steps} steps each, in turns")
-        pair = our_steps(preset, data), plain_steps(preset, data)
-        ours, peer, ratio = compare(*pair, steps, rounds)
+        with alone:
+            pair = our_steps(preset, data), plain_steps(preset, data)
+            ours, peer, ratio = compare(*pair, steps, rounds)
         rows.append(_row(f"{preset}: training windows a second", ours, peer, ratio, goal))
     return rows
 

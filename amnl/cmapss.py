@@ -127,6 +127,11 @@ class Source:
              not depend on which other subsets lie in the folder
     seed     of the emulator
     subsets  those whose three files are there
+
+    Its `str` is the identity of the data: records and checkpoints go by it. An emulated fleet is
+    known by the bytes of all its subsets in the folder, not by its seed alone, which also makes
+    fleets of other sizes. So a subset that is added to the folder makes another source of it, and
+    what was trained before is trained anew.
     """
 
     folder: Path
@@ -137,9 +142,12 @@ class Source:
 
     def __str__(self) -> str:
         if self.kind == "emulator":
-            return f"emulated fleet, seed {self.seed}"
-        digest = hashlib.sha256("".join(sorted(self.sha256.values())).encode()).hexdigest()
-        return f"NASA C-MAPSS, {len(self.sha256)} files, checksum {digest[:12]}"
+            names = [name for subset in self.subsets for name in file_names(subset)]
+            digest = hashlib.sha256("".join(f"{n} {self.sha256[n]}\n" for n in names).encode())
+            what = f"emulated fleet, seed {self.seed}, {len(names)} files"
+            return f"{what}, checksum {digest.hexdigest()[:12]}"
+        digest = hashlib.sha256("".join(sorted(self.sha256.values())).encode())
+        return f"NASA C-MAPSS, {len(self.sha256)} files, checksum {digest.hexdigest()[:12]}"
 
     @property
     def way_out(self) -> str:
@@ -810,7 +818,12 @@ class Normaliser:
 
 
 def health_state(rul: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """0 healthy (RUL > 80), 1 degrading (30 < RUL ≤ 80), 2 critical (RUL ≤ 30)."""
+    """0 healthy (RUL > 80), 1 degrading (30 < RUL ≤ 80), 2 critical (RUL ≤ 30).
+
+    Raises `ValueError` for a RUL that is NaN.
+    """
+    if np.isnan(rul).any():
+        raise ValueError("a RUL is NaN: it is in no health state")
     return (np.asarray(rul) <= 80).astype(np.int64) + (np.asarray(rul) <= 30)
 
 
@@ -908,7 +921,8 @@ def load(
     """Load, split by `seed`, normalise and window one subset.
 
     20 % of the training engines validate; the statistics come from the other 80 %. `stride` thins
-    the windows of both; a test engine gives one window. Raises `DataError` (see `find`, `read`).
+    the windows of both; a test engine gives one window. Raises `DataError` (see `find`, `read`),
+    also for a fleet too small to give windows to both.
     """
     check_subset(subset)
     if isinstance(data_dir, Source):
@@ -919,13 +933,22 @@ def load(
     fit, held = split_engines(fleet.engines, seed)
     normaliser = Normaliser.fit(fleet, fit)
     values = normaliser(fleet)
+    train, val = (windows(fleet, values, some, stride=stride) for some in (fit, held))
+    for part, engines, what in (("training", fit, train), ("validation", held, val)):
+        if not len(what):
+            raise DataError(
+                f"{source.folder}: train_{subset}.txt has {fleet.engines} engines, and the "
+                f"{len(engines)} {part} engines among them (seed {seed}) have no window of "
+                f"{WINDOW} cycles. A fifth of the engines validates: it takes 3 of them at least, "
+                "and more where lives are short."
+            )
     return Data(
         subset,
         seed,
         stride,
         source,
-        train=windows(fleet, values, fit, stride=stride),
-        val=windows(fleet, values, held, stride=stride),
+        train=train,
+        val=val,
         test=windows(test, normaliser(test), last_only=True),
         normaliser=normaliser,
     )

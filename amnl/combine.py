@@ -16,10 +16,12 @@ SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 class Sweep(TypedDict):
     """What `simulate_sweep` found.
 
-    sweep  dataset → its combined loss at each λ
-    best   dataset → the λ with the smallest
+    lambdas  the weights, in the order of each row
+    sweep    dataset → its combined loss at each λ
+    best     dataset → the λ with the smallest
     """
 
+    lambdas: list[float]
     sweep: dict[str, list[float]]
     best: dict[str, float]
 
@@ -27,10 +29,14 @@ class Sweep(TypedDict):
 def combine_losses(loss_rul: float, loss_hs: float, lam: float) -> float:
     """`lam · loss_rul + (1 - lam) · loss_hs`.
 
-    Raises `ValueError` when `lam` is outside [0, 1] or NaN. Source: chapter 15.1.
+    Raises `ValueError` when `lam` is outside [0, 1] or NaN, and for a loss that is NaN or infinite:
+    its share at a weight of 0 is no number. Source: chapter 15.1.
     """
     if not 0.0 <= lam <= 1.0:
         raise ValueError(f"lam must lie in [0, 1], got {lam}")
+    for name, loss in (("loss_rul", loss_rul), ("loss_hs", loss_hs)):
+        if not math.isfinite(loss):
+            raise ValueError(f"{name} must be finite, got {loss}")
     return float(lam * loss_rul + (1.0 - lam) * loss_hs)
 
 
@@ -41,9 +47,10 @@ def simulate_sweep(
 ) -> Sweep:
     """The combined loss of each dataset at each λ, and the λ that makes it smallest.
 
-    The losses are fixed numbers: nothing is trained. Ties go to the first λ. Raises `KeyError` that
-    names a dataset missing from `loss_hs_per_dataset`, and `ValueError` for a λ outside [0, 1], an
-    empty `lambdas`, or a loss that is not finite. Source: chapter 15.1.
+    The losses are fixed numbers: nothing is trained. Ties go to the first λ; totals that differ in
+    their last digits alone are one. Raises `KeyError` that names a dataset missing from
+    `loss_hs_per_dataset`, and `ValueError` for a λ outside [0, 1], an empty `lambdas`, or a loss
+    that is not finite. Source: chapter 15.1.
     """
     if len(lambdas) == 0:
         raise ValueError("lambdas is empty: a sweep needs at least one λ")
@@ -59,12 +66,19 @@ def simulate_sweep(
             )
         losses = [combine_losses(loss_rul, loss_hs_per_dataset[name], lam) for lam in lambdas]
         sweep[name] = losses
-        best[name] = float(lambdas[losses.index(min(losses))])
-    return {"sweep": sweep, "best": best}
+        rounding = 1e-12 * max(abs(loss_rul), abs(loss_hs_per_dataset[name]))
+        first = next(k for k, loss in enumerate(losses) if loss <= min(losses) + rounding)
+        best[name] = float(lambdas[first])
+    return {"lambdas": [float(lam) for lam in lambdas], "sweep": sweep, "best": best}
 
 
 def format_sweep(result: Sweep, lambdas: Sequence[float]) -> str:
-    """The sweep as a text table: one row a λ, three decimals, and each dataset's argmin below."""
+    """The sweep as a text table: one row a λ, three decimals, and each dataset's argmin below.
+
+    Raises `ValueError` for other `lambdas` than the sweep's, or in another order.
+    """
+    if list(lambdas) != result["lambdas"]:
+        raise ValueError(f"the sweep is over {result['lambdas']}, not over {list(lambdas)}")
     names = list(result["sweep"])
     rows = ["    λ | " + " | ".join(f"{name:>6s}" for name in names)]
     for k, lam in enumerate(lambdas):

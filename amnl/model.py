@@ -69,7 +69,7 @@ class Dropout(nn.Module):
     """Dropout that costs little on a CPU, where PyTorch's takes longer than the convolutions.
 
     One 64-bit draw decides four entries, 16 bits each, so `p` is rounded to a multiple of 2⁻¹⁶ and
-    the scale 1/(1 − p) to match. On a GPU it is PyTorch's own.
+    the scale 1/(1 − p) to match. On any other device it is PyTorch's own.
     """
 
     def __init__(self, p: float) -> None:
@@ -82,10 +82,11 @@ class Dropout(nn.Module):
         """Any shape; in training, entries are 0 with probability `p`, else scaled up."""
         if not self.training or self.p == 0.0:
             return x
-        if x.is_cuda:
+        if x.device.type != "cpu":
             return F.dropout(x, self.p)
-        dropped = round(self.p * 2**16)
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        dropped = min(round(self.p * 2**16), 2**16 - 1)  # all of them would leave nothing to scale
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device="cpu")
+        draws.random_(-(2**63), None)
         keep = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
         return x * keep.to(x.dtype).mul_(2**16 / (2**16 - dropped))
 

@@ -10,6 +10,7 @@ as they share their batches, and a cell's numbers do not depend, up to rounding,
 was trained in.
 """
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from amnl._alone import Alone
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse, sample_weights
@@ -31,6 +33,8 @@ from amnl.train import (
     TrainingError,
     _commit,
     bad_prediction,
+    in_batches,
+    logged_weights,
     metrics,
     pick_device,
     provenance,
@@ -88,14 +92,15 @@ class Pool:
         """One shuffled epoch: window numbers (steps, S, B) and 1 where there is one, on the host.
 
         The batches of a seed are those of `Batches.shuffled`. A seed with fewer of them than
-        another ends in empty ones.
+        another ends in empty ones. B is the largest batch's.
         """
         split = []
         for size, start, order in zip(self.sizes, self.starts, orders, strict=True):
             numbers = torch.randperm(size, generator=order) + start
-            split.append([b for b in torch.split(numbers, batch_size) if len(b) > 1])
+            split.append(in_batches(numbers, batch_size))
         steps = max(len(batches) for batches in split)
-        index = torch.tensor(self.starts).repeat(steps, 1).unsqueeze(-1).repeat(1, 1, batch_size)
+        largest = max(len(batches[0]) for batches in split)
+        index = torch.tensor(self.starts).repeat(steps, 1).unsqueeze(-1).repeat(1, 1, largest)
         seen = torch.zeros(index.shape)
         for s, batches in enumerate(split):
             for k, batch in enumerate(batches):
@@ -155,9 +160,17 @@ class Population:
         self.precision = _precision(precision, self.device)
         first = self.config = configs[0]
         self.dtype = getattr(torch, first.dtype)
+        rounded = self.device.type == "cuda" and self.precision != "float32"
+        # The compiler meets a few shapes of a function in each group of cells.
+        self.alone = Alone(first.seed, self.device, "high" if rounded else "highest", 64)
+        with self.alone:
+            self._build()
+
+    def _build(self) -> None:
+        configs, data, first = self.configs, self.data, self.config
         combiners = [make_combiner(c.combiner, **c.combiner_settings) for c in configs]
         self.names = [combiner.get_name() for combiner in combiners]
-        self.logged = [combiner.get_weights() for combiner in combiners]
+        self.logged = [logged_weights(combiner) for combiner in combiners]
         self.seeds = sorted({config.seed for config in configs})
         self.of_seed = [self.seeds.index(config.seed) for config in configs]
         models = {seed: self._fresh(seed) for seed in self.seeds}
@@ -170,7 +183,8 @@ class Population:
         )
         self.count = count_parameters(models[first.seed])
         cells = len(configs)
-        self.weights = self._column([list(w.values()) for w in self.logged])  # (C, 2)
+        pairs = [[w["rul_weight"], w["health_weight"]] for w in self.logged]
+        self.weights = self._column(pairs)  # (C, 2)
         self.unit = self._column([[c.rul_unit] for c in configs])  # (C, 1)
         self.weighted = self._column([[float(c.sample_weighted)] for c in configs])
         self.lr = self._column([[first.lr * first.warmup_start]] * cells)
@@ -187,26 +201,37 @@ class Population:
         self.history: list[list[dict[str, Any]]] = [[] for _ in configs]
         self.best: list[dict[str, Any]] = [{"val_rmse": float("inf")} for _ in configs]
         self.failed: dict[int, TrainingError] = {}
+        self.finished = 0  # epochs
+        self.within = 0  # the epoch that has begun and not ended
+        self.seconds = 0.0
 
     def fit(self, on_epoch: Callable[[int], None] | None = None) -> list[RunResult | TrainingError]:
         """Train to the last epoch. One result a cell, in order: a run, or why it stopped.
 
-        `on_epoch` is called with the number of each finished epoch.
+        `on_epoch` is called with the number of each finished epoch. Raises `TrainingError` where an
+        earlier call was stopped within an epoch.
         """
-        started = time.perf_counter()
-        for epoch in range(1, self.config.epochs + 1):
-            begun = time.perf_counter()
-            records = self._epoch(epoch)
-            self._evaluate(epoch, records)
-            for c, record in records.items():
-                record["seconds"] = round((time.perf_counter() - begun) / len(self.configs), 3)
-                self.history[c].append(record)
-            if on_epoch:
-                on_epoch(epoch)
+        if self.within:
+            raise TrainingError(
+                f"this population was stopped within epoch {self.within}, and what it holds is of "
+                "no epoch. Make a new one"
+            )
+        for epoch in range(self.finished + 1, self.config.epochs + 1):
             if len(self.failed) == len(self.configs):
                 break
-        seconds = (time.perf_counter() - started) / len(self.configs)
-        return [self.failed.get(c) or self._result(c, seconds) for c in range(len(self.configs))]
+            begun = time.perf_counter()
+            self.within = epoch
+            with self.alone:
+                records = self._epoch(epoch)
+                self._evaluate(epoch, records)
+            share = (time.perf_counter() - begun) / len(self.configs)
+            self.seconds += share
+            for c, record in records.items():
+                self.history[c].append(record | {"seconds": round(share, 3)})
+            self.finished, self.within = epoch, 0
+            if on_epoch:
+                on_epoch(epoch)
+        return [self.failed.get(c) or self._result(c) for c in range(len(self.configs))]
 
     # ------------------------------------------------------------------------------------ training
 
@@ -217,6 +242,10 @@ class Population:
         seen    (C, B), 1 for a window and 0 for padding
         active  (C,), 1 for the cells that take this step
         """
+        with self.alone:
+            return self._step(index, seen, active)
+
+    def _step(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
         rul, logits = self.model(self.train.inputs(index), seen, active)
         target = self.train.rul[index]
         weight = 1.0 + self.weighted * (sample_weights(target, MAX_RUL) - 1.0)
@@ -266,7 +295,7 @@ class Population:
         index, seen = index.to(self.device), seen.to(self.device, self.dtype)
         rows = of_seed.to(self.device)
         active = took.to(self.alive) * self.alive
-        losses = [self.step(index[k, rows], seen[k, rows], active[k]) for k in range(len(index))]
+        losses = [self._step(index[k, rows], seen[k, rows], active[k]) for k in range(len(index))]
         history = torch.stack(losses).cpu().double()  # one transfer an epoch
         records = {}
         for c, config in enumerate(self.configs):
@@ -301,6 +330,10 @@ class Population:
 
         n and m are the largest seed's; what lies beyond a cell's own is of no use.
         """
+        with self.alone:
+            return self._predict()
+
+    def _predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         val = self.held_out.of(self.of_seed)
         test = self.held_out.of([len(self.seeds) + s for s in self.of_seed])
         rul, health = [], []
@@ -339,34 +372,36 @@ class Population:
                 better.append(c)
         self.lr = self._column([[schedule.lr] for schedule in self.schedules])
 
-    def _result(self, c: int, seconds: float) -> RunResult | TrainingError:
+    def _result(self, c: int) -> RunResult | TrainingError:
         config = self.configs[c]
         data, best = self.data[config.seed], self.best[c]
         try:
             scores = metrics(config, self.history[c], best)
         except TrainingError as error:
             return error
+        with self.alone:
+            where = provenance(self.device)
         return RunResult(
             config,
             scores,
-            self.history[c],
-            best["predictions"],
+            copy.deepcopy(self.history[c]),
+            copy.deepcopy(best["predictions"]),
             {
-                **provenance(self.device),
+                **where,
                 "precision": self.precision,
                 "data": str(data.source),
                 "parameters": self.count,
                 "train_windows": len(data.train),
                 "val_windows": len(data.val),
-                "seconds": round(seconds, 1),
+                "seconds": round(self.seconds, 1),
                 "together": len(self.configs),
             },
         )
 
     def _fresh(self, seed: int) -> DualTaskModel:
         """The weights that `Trainer` starts this seed from."""
-        torch.manual_seed(seed)
-        return make_model(self.config.preset).to(self.dtype)
+        with Alone(seed, torch.device("cpu"), "highest"):
+            return make_model(self.config.preset).to(self.dtype)
 
     def _column(self, values: Sequence[Any]) -> Tensor:
         return torch.tensor(values, dtype=self.dtype, device=self.device)
@@ -407,13 +442,10 @@ def check_precision(name: str | None) -> None:
 
 
 def _precision(name: str | None, device: torch.device) -> str:
-    """The precision asked for, or the device's own; PyTorch is told."""
+    """The precision asked for, or the device's own."""
     check_precision(name)
     if device.type == "cuda":
-        import torch._dynamo
-
-        torch._dynamo.config.recompile_limit = 64  # shapes of a function: a few a group of cells
-        torch.set_float32_matmul_precision("highest" if name == "float32" else "high")
+        import torch._dynamo  # its settings are then there to be made  # noqa: F401
     elif name == "tf32":
         raise ValueError("a CPU has no tf32; write float32, or leave the precision out")
     return name or ("tf32" if device.type == "cuda" else "float32")

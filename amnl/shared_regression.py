@@ -33,6 +33,11 @@ class TwoTasks:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} must be finite: {self}")
+            if name in ("dim", "n_primary", "n_auxiliary") and value != int(value):
+                raise ValueError(f"{name} must be a whole number: {self}")
         if not 1 <= self.dim <= min(self.n_primary, self.n_auxiliary):
             raise ValueError(f"each task needs at least dim samples and dim ≥ 1: {self}")
         if not min(self.noise_auxiliary, self.disagreement) >= 0:

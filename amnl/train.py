@@ -5,9 +5,13 @@ from the source is the protocol: 20 % of the training engines validate, the epoc
 and the test engines are scored beside, never consulted.
 """
 
+import copy
 import dataclasses
+import hashlib
 import json
+import math
 import operator
+import os
 import platform
 import subprocess
 import time
@@ -18,6 +22,7 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -27,14 +32,17 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from amnl import cmapss
+from amnl._alone import Alone
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Source, Windows
 from amnl.combiners import Combiner, make_combiner
 from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_score, rmse
 from amnl.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
-_CHECKPOINT_VERSION = 1
-_PLAIN: dict[Any, Callable[[Any], int | float]] = {int: operator.index, float: float}
+_CHECKPOINT_VERSION = 2
+_PLAIN: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: str, bool: bool}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
+_taken: WeakSet[Combiner] = WeakSet()  # by a trainer
 _NAN_HELP = "Nothing of this epoch was kept. A lower --lr or a larger rul_unit usually helps."
 
 
@@ -45,10 +53,14 @@ class TrainConfig:
     rul_unit         cycles; the RUL error is divided by it before squaring. 1 is the source's
                      cycles², 125 a unit target. λ has no meaning without it
     sample_weighted  weigh RUL errors from 1 (healthy) to 2 (at failure)
+    weight_decay     of all that is learned, parameters of the combiner too
     ema              decay of the weight average used for evaluation; it starts as
                      (1 + t)/(10 + t), so that it forgets the random start
     stride           keep every n-th training and validation window
     dtype            "float32", or "float64" where two machines must agree
+
+    Raises `ValueError` for a value out of place, and for a setting of the combiner that is not of
+    plain kinds, as records are text.
     """
 
     subset: str = "FD001"
@@ -77,24 +89,55 @@ class TrainConfig:
         for part in dataclasses.fields(self):
             if part.type in _PLAIN:  # a NumPy number would train, and not be written as JSON
                 object.__setattr__(self, part.name, self._plain(part.name, part.type))
+        # a copy: what the caller does to his own later is no part of this
+        settings = _plain_setting("combiner_settings", dict(self.combiner_settings))
+        object.__setattr__(self, "combiner_settings", settings)
         if not 0 <= self.seed < 2**32:  # PyTorch's CPU generator keeps no more of it
             raise ValueError(f"seed must lie in [0, 2**32), got {self.seed}")
         for name in ("epochs", "batch_size", "lr", "warmup_epochs", "rul_unit", "clip", "stride"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {value}")
+        for name in ("weight_decay", "plateau_patience", "min_lr"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be 0 or more, and finite, got {value}")
+        if not 0 < self.warmup_start <= 1:
+            raise ValueError(f"warmup_start must lie in (0, 1], got {self.warmup_start}")
+        if not 0 < self.plateau_factor < 1:
+            raise ValueError(f"plateau_factor must lie in (0, 1), got {self.plateau_factor}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
 
-    def _plain(self, name: str, kind: Any) -> int | float:
+    def _plain(self, name: str, kind: Any) -> Any:
         value = getattr(self, name)
         try:
+            if kind is str and not isinstance(value, str):
+                raise TypeError
+            if kind is bool and value not in (True, False):
+                raise TypeError
             return _PLAIN[kind](value)
         except (TypeError, ValueError, OverflowError):
-            what = "a whole number" if kind is int else "a number"
-            raise ValueError(f"{name} must be {what}, got {value!r}") from None
+            raise ValueError(f"{name} must be {_KINDS[kind]}, got {value!r}") from None
+
+
+def _plain_setting(name: str, value: Any) -> Any:
+    """The value in the kinds that JSON has. Raises `ValueError` for any other."""
+    if isinstance(value, np.generic | np.ndarray | Tensor):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain_setting(str(key), v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_setting(name, v) for v in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not (value is None or isinstance(value, str | int | float)) or not finite:
+        raise ValueError(
+            f"{name} is {value!r}; a combiner's settings are finite numbers, text, lists and "
+            "dictionaries of these. Give an object that needs more as combiner="
+        )
+    return value
 
 
 class TrainingError(RuntimeError):
@@ -105,7 +148,8 @@ class TrainingError(RuntimeError):
 class RunResult:
     """One finished run.
 
-    config       the settings
+    config       the settings. Where a combiner was given as an object, its label and what it holds
+                 stand there: a record does not pass for one of the combiner that the settings named
     metrics      one number each (cycles for RMSE): see `metrics`
     history      one record an epoch
     predictions  per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles),
@@ -160,13 +204,6 @@ def pick_device(name: str | None = None) -> torch.device:
     return torch.device(name)
 
 
-def use_tf32(device: torch.device) -> None:
-    """On a GPU, let float32 products round their factors to TF32, as cuDNN's do by default: one
-    precision for convolutions, LSTMs and matrix products alike. A CPU is left as it is."""
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-
-
 class Batches:
     """A `Windows` on a device; batches are gathered from the one array of rows, not stacked."""
 
@@ -186,16 +223,25 @@ class Batches:
         return self.values.index_select(0, rows).view(len(index), WINDOW, -1)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """One epoch of index batches. A last batch of one is dropped: too few for BatchNorm."""
+        """One epoch of index batches, as `in_batches` makes them."""
         order = torch.randperm(len(self), generator=generator).to(self.last.device)
-        return (b for b in torch.split(order, batch_size) if len(b) > 1)
+        return iter(in_batches(order, batch_size))
+
+
+def in_batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """An order of windows, cut. A window that is left over alone is left out of the epoch: its step
+    would count for as much as one of a whole batch."""
+    batches = list(torch.split(order, batch_size))
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 < batch_size else batches
 
 
 class Trainer:
     """Trains a model under a combiner and never asks which combiner it holds.
 
-    The seed fixes the initial weights and the batch order, for every combiner alike, so that runs
-    of one seed can be compared in pairs; `cmapss.load` splits the engines by the same seed.
+    The seed fixes the initial weights, the order of the batches and the dropout draws, for every
+    combiner alike, so that runs of one seed can be compared in pairs; `cmapss.load` splits the
+    engines by the same seed. Nothing else of the process has a say: `alone` holds the run's own
+    random state and precision, and the caller's are as they were whenever a call returns.
     """
 
     def __init__(
@@ -206,8 +252,9 @@ class Trainer:
         combiner: Combiner | None = None,
         device: torch.device | None = None,
     ) -> None:
-        """Raises `ValueError` for unknown presets and combiners, and for data that were loaded with
-        another subset, seed or stride than the settings say."""
+        """Raises `ValueError` for unknown presets and combiners, for data that were loaded with
+        another subset, seed or stride than the settings say, and for a `combiner` with a state of
+        its own that another trainer was given before."""
         for name in ("subset", "seed", "stride"):
             ours, theirs = getattr(config, name), getattr(data, name)
             if ours != theirs:
@@ -218,14 +265,28 @@ class Trainer:
         _commit()  # the code that runs is today's, whatever is committed meanwhile
         self.config, self.data = config, data
         self.device = device or pick_device()
-        use_tf32(self.device)
         self.dtype = getattr(torch, config.dtype)
-        torch.manual_seed(config.seed)
+        # On a GPU, float32 products round their factors to TF32, as cuDNN's do by default: one
+        # precision for convolutions, LSTMs and matrix products alike.
+        precision = "high" if self.device.type == "cuda" else "highest"
+        self.alone = Alone(config.seed, self.device, precision)
+        self.given = combiner is not None
+        with self.alone:
+            self._build(combiner)
+
+    def _build(self, combiner: Combiner | None) -> None:
+        config, data = self.config, self.data
         self.model: DualTaskModel = make_model(config.preset).to(self.device, self.dtype)
         if combiner is None:  # not `or`: a combiner with a length may have none
             combiner = make_combiner(config.combiner, **config.combiner_settings)
-        self.mtl_loss = combiner
-        self.combiner_settings = _plain_attributes(combiner)  # as given: some move in training
+        elif combiner in _taken and combiner.state_dict():
+            raise ValueError(
+                f"the combiner {combiner.get_name()} was given to another trainer, whose state it "
+                "holds; make a new one for each"
+            )
+        _taken.add(combiner)
+        self.mtl_loss, self.label = combiner, combiner.get_name()
+        self.combiner_settings = settings_in(combiner)  # as given: some move in training
         self.mtl_loss.to(self.device)
         self.shared_params = list(self.model.trunk.parameters())
         self.average = AveragedModel(self.model, multi_avg_fn=self._average, use_buffers=True)
@@ -244,6 +305,7 @@ class Trainer:
         self.history: list[Record] = []
         self.best: dict[str, Any] = {"val_rmse": float("inf")}
         self.seconds = 0.0
+        self.within = 0  # the epoch that has begun and not ended
 
     # ------------------------------------------------------------------------------------ training
 
@@ -260,20 +322,29 @@ class Trainer:
         log_dir     a folder for TensorBoard
         on_epoch    called with each epoch's record
 
-        Raises `TrainingError` when a loss is NaN or infinite (nothing of that epoch is kept) and
-        `ValueError` when the checkpoint belongs to other settings.
+        Raises `TrainingError` when a loss is NaN or infinite (nothing of that epoch is kept), and
+        where an earlier call was stopped within an epoch and no checkpoint brings back the state
+        before it; `ValueError` when the checkpoint belongs to other settings.
         """
         path = Path(checkpoint) if checkpoint else None
         if path and path.exists():
             self._restore(path)
+        if self.within:
+            raise TrainingError(
+                f"this trainer was stopped within epoch {self.within}, and what it holds is of no "
+                "epoch. Make a new one; one with checkpoint= goes on from its last whole epoch"
+            )
         writer = _tensorboard(log_dir) if log_dir else None
         try:
             for epoch in range(len(self.history) + 1, self.config.epochs + 1):
                 start = time.perf_counter()
-                record = {"epoch": epoch, **self._epoch(epoch), **self._evaluate(epoch)}
+                self.within = epoch
+                with self.alone:
+                    record = {"epoch": epoch, **self._epoch(epoch), **self._evaluate(epoch)}
                 self.seconds += time.perf_counter() - start
                 record["seconds"] = round(time.perf_counter() - start, 3)
                 self.history.append(record)
+                self.within = 0
                 if path:
                     self._checkpoint(path)
                 if writer:
@@ -284,12 +355,15 @@ class Trainer:
         finally:
             if writer:
                 writer.close()
-        scores = metrics(self.config, self.history, self.best)
+        config = self.config
+        if self.given:
+            own = {"combiner": f"given: {self.label}", "combiner_settings": self.combiner_settings}
+            config = dataclasses.replace(config, **own)  # type: ignore[arg-type]
         return RunResult(
-            self.config,
-            scores,
-            self.history,
-            self.best["predictions"],
+            config,
+            metrics(self.config, self.history, self.best),
+            copy.deepcopy(self.history),
+            copy.deepcopy(self.best["predictions"]),
             self._provenance(),
         )
 
@@ -306,6 +380,10 @@ class Trainer:
 
     def step(self, index: Tensor) -> Tensor:
         """One optimiser step on these windows; returns (total, RUL, health) losses, detached."""
+        with self.alone:
+            return self._step(index)
+
+    def _step(self, index: Tensor) -> Tensor:
         rul_loss, health_loss = self.task_losses(index)
         total = self.mtl_loss(
             rul_loss, health_loss, shared_params=self.shared_params, model=self.model
@@ -323,8 +401,8 @@ class Trainer:
         lr = self.optimiser.param_groups[0]["lr"]
         batches = self.train.shuffled(self.config.batch_size, self.order)
         # one transfer an epoch, so that a GPU never waits for a check
-        losses = torch.stack([self.step(index) for index in batches]).cpu().double()
-        weights = self.mtl_loss.get_weights()  # first: it may know why a total is NaN
+        losses = torch.stack([self._step(index) for index in batches]).cpu().double()
+        weights = logged_weights(self.mtl_loss)  # first: it may know why a total is NaN
         if not bool(losses.isfinite().all()):
             raise stopped_by(self.config, self.mtl_loss.get_name(), epoch, losses)
         total, rul_loss, health_loss = losses.mean(0).tolist()
@@ -378,8 +456,10 @@ class Trainer:
         return {"val_rmse": val_rmse, "test_rmse": rmse(pred, self.data.test.rul)}
 
     def _provenance(self) -> dict[str, Any]:
+        with self.alone:
+            where = provenance(self.device)
         return {
-            **provenance(self.device),
+            **where,
             "data": str(self.data.source),
             "parameters": count_parameters(self.model),
             "train_windows": len(self.train),
@@ -420,7 +500,7 @@ class Trainer:
                 "history": self.history,
                 "best": self.best,
                 "seconds": self.seconds,
-                "random": [torch.get_rng_state(), self.order.get_state(), self._gpu_state()],
+                "random": [self.order.get_state(), *self.alone.random],
                 **{name: part.state_dict() for name, part in self._parts().items()},
             },
             whole,
@@ -445,16 +525,13 @@ class Trainer:
                 part.load_state_dict(state[name])
             self.history, self.best = state["history"], state["best"]
             self.seconds = state["seconds"]
-            everywhere, order, gpu = state["random"]
-            torch.set_rng_state(everywhere.cpu())
-            self.order.set_state(order.cpu())
+            order, *random = (stored.cpu() for stored in state["random"])
+            self.order.set_state(order)
+            ours = self.alone.random  # a run that goes on elsewhere has other generators
+            self.alone.random = [*random, *ours[len(random) :]][: len(ours)]
+            self.within = 0
         except Exception as error:  # whatever a file lacks that only claims to be ours
             raise _foreign(path, error) from error
-        if gpu is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(gpu.cpu(), self.device)
-
-    def _gpu_state(self) -> Tensor | None:
-        return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
 
 
 def _read_checkpoint(path: Path, device: torch.device) -> Record:
@@ -480,10 +557,36 @@ def _foreign(path: Path, error: Exception) -> ValueError:
     )
 
 
-def _plain_attributes(combiner: Combiner) -> Record:
-    """Its weights and settings, by name."""
-    plain = {k: v for k, v in vars(combiner).items() if isinstance(v, int | float | str)}
-    return {k: v for k, v in plain.items() if k != "training" and not k.startswith("_")}
+def settings_in(combiner: Combiner) -> Record:
+    """What a combiner holds that can decide a run, by name and in plain kinds: its attributes, and
+    a checksum of each tensor in its state. What JSON has no kind for is left out."""
+    found: Record = {}
+    for name, value in vars(combiner).items():
+        if name == "training" or name.startswith("_"):
+            continue
+        try:
+            found[name] = _plain_setting(name, value)
+        except ValueError:
+            if isinstance(value, float):  # NaN and infinities
+                found[name] = str(value)
+    for name, value in combiner.state_dict().items():
+        numbers = value.detach().cpu().double().numpy()
+        found[f"state {name}"] = hashlib.sha256(numbers.tobytes()).hexdigest()[:12]
+    return found
+
+
+def logged_weights(combiner: Combiner) -> dict[str, float]:
+    """`get_weights` as Python's own numbers: a combiner of the reader's may give NumPy's.
+
+    Raises `ValueError` where one is no number.
+    """
+    weights = combiner.get_weights()
+    try:
+        return {name: float(value) for name, value in weights.items()}
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"get_weights of {combiner.get_name()} must give a number for each name, got {weights}"
+        ) from None
 
 
 def schedulers(
@@ -603,16 +706,30 @@ def train(
 
 @lru_cache
 def _commit() -> str:
-    """The checkout's commit, + when tracked files differ from it; empty outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+    """The checkout's commit, + when tracked files differ from it; empty outside a checkout.
+
+    A repository around it, with the virtual environment or the copy that this code is in, is
+    somebody else's, and so is one that the environment names.
+    """
+    here = Path(__file__).resolve()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=here.parent, env=environment,
+            capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+        return done.stdout.strip()
+
+    try:
+        root = Path(git("rev-parse", "--show-toplevel")).resolve()
+        git("ls-files", "--error-unmatch", here.name)
+        ours = 'name = "amnl"' in (root / "pyproject.toml").read_text(encoding="utf-8")
+        if root != here.parent.parent or not ours:
+            return ""
+        return git("describe", "--always", "--dirty=+", "--exclude=*")
+    except (OSError, ValueError, subprocess.SubprocessError):
         return ""
-    return described.stdout.strip()
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
