@@ -40,7 +40,7 @@ def test_data_as_json(folder: Path) -> None:
     done = amnl("data", "--data-dir", folder, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["source"] == "emulated fleet, seed 3"
+    assert found["source"] == str(cmapss.find(folder))
     assert [row["train_engines"] for row in found["subsets"]] == [6] * 4
     assert [row["conditions"] for row in found["subsets"]] == [1, 6, 1, 6]
 
@@ -316,18 +316,20 @@ def test_training_needs_no_cache_and_says_that_it_has_none(
 def test_emulate_writes_a_fleet_that_data_reads(tmp_path: Path) -> None:
     done = amnl("data", "--emulate", tmp_path / "fleet", "--seed", 1, "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["source"] == "emulated fleet, seed 1"
+    assert json.loads(done.stdout)["source"] == str(cmapss.find(tmp_path / "fleet"))
     assert len(list((tmp_path / "fleet").glob("*.txt"))) == 12
 
 
-def finished(config: TrainConfig, test_rmse: float = 14.25) -> RunResult:
+def finished(
+    config: TrainConfig, test_rmse: float = 14.25, data: str = "emulated fleet, seed 3"
+) -> RunResult:
     """A result as a sweep on the `folder` fixture would keep it, of made-up numbers."""
     history = [
         {"epoch": n, "val_rmse": 15.0 + config.seed / n, "rul_weight": 0.5, "health_weight": 0.5}
         for n in (1, 2)
     ]
     predictions = {"rul": [7.0, 125.0]}
-    provenance = {"data": "emulated fleet, seed 3"}
+    provenance = {"data": data}
     return RunResult(config, {"test_rmse": test_rmse}, history, predictions, provenance)
 
 
@@ -546,10 +548,11 @@ def test_a_report_writes_both_files_or_none(tmp_path: Path) -> None:
 def test_a_report_counts_what_a_family_lacks(folder: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     of_the_family, of_another = family("a")[:2], family("d")[0]
+    data = str(cmapss.find(folder))
     for cell in (*of_the_family, of_another):
-        store.put(finished(cell))
-    store.put_failure(family("a")[2], "emulated fleet, seed 3", ValueError("no luck"))
-    store.put_failure(family("b")[2], "emulated fleet, seed 3", ValueError("not asked for"))
+        store.put(finished(cell, data=data))
+    store.put_failure(family("a")[2], data, ValueError("no luck"))
+    store.put_failure(family("b")[2], data, ValueError("not asked for"))
     done = amnl("report", store.folder, "--family", "a", "--data-dir", folder, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

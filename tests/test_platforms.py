@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pages
 import pytest
 
-from amnl import _streams, my_problem, sweep
+from amnl import _streams, cmapss, my_problem, sweep
 from amnl.sweep import Store, grid
 from amnl.train import RunResult
 
@@ -25,7 +25,7 @@ def work(beside_a_fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store("stored")
     for cell in grid(("FD001",), range(2)):
         history = [{"epoch": 1, "val_rmse": 15.0, "rul_weight": 0.5, "health_weight": 0.5}]
-        source = {"data": "emulated fleet, seed 3"}
+        source = {"data": str(cmapss.find("fleet"))}
         store.put(RunResult(cell, {"test_rmse": 14.0 + cell.seed}, history, {"rul": [7.0]}, source))
     return beside_a_fleet
 

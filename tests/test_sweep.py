@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ pytestmark = [
     pytest.mark.usefixtures("own_cache"),
 ]
 
-SOURCE = "emulated fleet, seed 3"
+FLEET: dict[str, Any] = {"subset": "FD001", "seed": 3, "engines": 6, "test_engines": 4}
 NOWHERE = "tcp://127.0.0.1:1"  # a sweep that gets as far as its scheduler fails
 LAMS = [("fixed", fixed(0.3)), ("fixed", fixed(0.5))]
 SMALL: dict[str, Any] = {"epochs": 8, "stride": 10, "batch_size": 32}
@@ -76,8 +77,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fleet of six engines."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=6, test_engines=4)
+    simulate.write_fleet(folder, **FLEET)
     return folder
+
+
+def _source() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return str(cmapss.find(simulate.write_fleet(folder, **FLEET)))
+
+
+SOURCE = _source()
 
 
 @pytest.fixture
