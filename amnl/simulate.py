@@ -125,13 +125,15 @@ def _manifest(folder: Path, subsets: Collection[str], seed: int) -> dict[str, An
                 f"{folder} holds the fleet of {whose}, not of {ours}; name another folder, or "
                 "delete it"
             )
-    for name in (name for subset in subsets for name in file_names(subset)):
-        for file in (folder / name, folder / f"{name}.gz"):
-            if file.exists() and (name not in found["sha256"] or _is_nasas(file)):
-                raise DataError(
-                    f"{file} is there and no {MANIFEST} says that it is emulated; it will "
-                    "not be overwritten: name another folder"
-                )
+    # as they are found when they are read: TRAIN_FD001.TXT, too
+    names = {name.lower(): name for subset in subsets for name in file_names(subset)}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        name = names.get(file.name.lower().removesuffix(".gz"))
+        if name and (name not in found["sha256"] or _is_nasas(file)):
+            raise DataError(
+                f"{file} is there and no {MANIFEST} says that it is emulated; it will "
+                "not be overwritten: name another folder"
+            )
     return found
 
 

@@ -1212,3 +1212,69 @@ def test_fetching_without_a_network_names_the_ways_out(
     for word in ("data.nasa.gov", "phm-datasets", "no route", "by hand", "AMNL_DATA_DIR"):
         assert word in str(caught.value)
     assert list((cache / "cmapss").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"engines": 4},
+        {"test_engines": 5},
+        {"seed": 4},
+    ],
+)
+def test_an_emulated_fleet_is_known_by_its_bytes(tmp_path: Path, other: dict[str, int]) -> None:
+    usual = {"subset": "FD001", "seed": 3, "engines": 3, "test_engines": 2}
+    for name, sizes in (("a", usual), ("b", usual), ("c", {**usual, **other})):
+        simulate.write_fleet(tmp_path / name, **sizes)  # type: ignore[arg-type]
+    same_, again, different = (str(cmapss.find(tmp_path / name)) for name in "abc")
+    assert same_ == again != different
+
+
+def test_an_emulated_fleet_by_another_emulator_is_another(tmp_path: Path) -> None:
+    """Same seed, same sizes: another table, another NumPy, or a manifest made by hand."""
+    folder = simulate.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=2)
+    before = str(cmapss.find(folder))
+    manifest = json.loads((folder / "emulated.json").read_text())
+    text = (folder / "RUL_FD001.txt").read_bytes().replace(b" ", b"  ", 1)
+    (folder / "RUL_FD001.txt").write_bytes(text)
+    manifest["sha256"]["RUL_FD001.txt"] = hashlib.sha256(text).hexdigest()
+    (folder / "emulated.json").write_text(json.dumps(manifest))
+    cmapss.read(cmapss.find(folder), "FD001", "test")  # it is what its manifest says
+    assert str(cmapss.find(folder)) != before
+
+
+def test_the_identity_of_a_fleet_is_one_however_it_is_asked_for(tiny: Path, tmp_path: Path) -> None:
+    """A sweep asks for the subsets of its cells, its workers and a report for none."""
+    asked = {str(cmapss.find(tiny, subsets)) for subsets in ((), ("FD001",), SUBSETS)}
+    asked |= {str(cmapss.load("FD001", 0, tiny).source)}
+    moved = shutil.copytree(tiny, tmp_path / "moved")
+    for path in moved.glob("*FD003.txt"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    asked |= {str(cmapss.find(moved)), str(cmapss.find(zipped(tiny, tmp_path / "a.zip", "")))}
+    assert len(asked) == 1
+    (moved / "RUL_FD002.txt").unlink()  # of which nothing is left to train on
+    assert str(cmapss.find(moved)) not in asked
+
+
+@pytest.mark.parametrize("engines", [1, 2])
+def test_a_fleet_too_small_to_validate_is_named(tmp_path: Path, engines: int) -> None:
+    folder = simulate.write_fleet(tmp_path, "FD001", 3, engines=engines, test_engines=2)
+    with pytest.raises(DataError, match=rf"has {engines} engines, and the 0 validation .* 3 of"):
+        cmapss.load("FD001", 0, folder)
+    small = simulate.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=1)
+    assert len(cmapss.load("FD001", 0, small).val)
+
+
+def test_engines_too_short_for_a_window_are_named(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cmapss, "WINDOW", 10_000)
+    with pytest.raises(DataError, match=r"training engines among them .* no window of 10000"):
+        cmapss.load("FD001", 0, tiny)
+
+
+@pytest.mark.parametrize("rul", [np.nan, [20.0, np.nan]])
+def test_nan_is_no_health_state(rul: Any) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        cmapss.health_state(rul)

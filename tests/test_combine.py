@@ -121,3 +121,30 @@ def test_the_numpy_part_imports_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit(' '.join({strays}) or 0)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert result.returncode == 0, result.stderr.decode()
+
+
+@pytest.mark.parametrize("equal", [0.01, 0.1 + 0.2, 1.95, 2.0, 3.0])
+@pytest.mark.parametrize("apart", [0.0, 1e-16])
+def test_ties_go_to_the_first_whatever_the_last_digits(equal: float, apart: float) -> None:
+    """0.1 · 1.95 + 0.9 · 1.95 is not 1.95: the last bit decides nothing."""
+    result = simulate_sweep({"A": equal}, {"A": equal * (1 + apart)}, LAMBDAS)
+    assert result["best"] == {"A": 0.1}
+
+
+def test_a_small_difference_is_no_tie() -> None:
+    assert simulate_sweep({"A": 1.95}, {"A": 1.95 + 1e-9}, LAMBDAS)["best"] == {"A": 0.9}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("lam", [0.0, 0.5, 1.0])
+def test_a_loss_that_is_not_finite_is_named(bad: float, lam: float) -> None:
+    with pytest.raises(ValueError, match=f"loss_rul must be finite, got {bad}"):
+        combine_losses(bad, 1.0, lam)
+    with pytest.raises(ValueError, match=f"loss_hs must be finite, got {bad}"):
+        combine_losses(1.0, bad, lam)
+
+
+@pytest.mark.parametrize("other", [LAMBDAS[::-1], LAMBDAS[:-1], (*LAMBDAS, 1.0)])
+def test_a_table_is_labelled_with_the_weights_it_was_made_with(other: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"the sweep is over \[0\.1, 0\.2, .*, not over \["):
+        format_sweep(simulate_sweep(LOSS_RUL, LOSS_HS, LAMBDAS), other)

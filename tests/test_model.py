@@ -99,3 +99,13 @@ def test_no_seed_starts_with_a_shut_output(preset: str) -> None:
         torch.manual_seed(seed)
         model = make_model(preset)
         assert (model(torch.randn(16, 30, 17))[0] > 0).all()
+
+
+@pytest.mark.parametrize("p", [0.999995, 1 - 2**-17, 1 - 2**-16])
+def test_the_highest_rates_of_dropout_leave_finite_numbers(p: float) -> None:
+    out = Dropout(p).train()(torch.ones(1000))
+    assert bool(out.isfinite().all())
+
+
+def test_dropout_on_another_device_is_pytorchs() -> None:
+    assert Dropout(0.5).train()(torch.ones(4, device="meta")).shape == (4,)

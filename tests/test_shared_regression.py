@@ -1,5 +1,6 @@
 """Chapter 2's model: closed forms against sampling, and the optimum against the sweep."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -107,3 +108,16 @@ def test_a_seed_fixes_the_data() -> None:
 def test_impossible_tasks_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bad))}={next(iter(bad.values()))}"):
         TwoTasks(**bad)
+
+
+@pytest.mark.parametrize("field", vars(TwoTasks()))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be finite: .*{field}={value}"):
+        TwoTasks(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["dim", "n_primary", "n_auxiliary"])
+def test_counts_are_whole(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be a whole number: .*{field}=12.5"):
+        TwoTasks(**{"n_primary": 40, field: 12.5})  # type: ignore[arg-type]

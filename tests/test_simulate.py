@@ -254,7 +254,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path, manifest: str) -> None:
         simulate.write_fleet(tmp_path, engines=2, test_engines=2)
 
 
-@pytest.mark.parametrize("name", ["train_FD001.txt", "RUL_FD001.txt.gz"])
+@pytest.mark.parametrize("name", ["train_FD001.txt", "RUL_FD001.txt.gz", "TRAIN_FD001.TXT"])
 def test_files_that_are_not_emulated_are_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"NASA's")
     with pytest.raises(cmapss.DataError, match=name):

@@ -169,3 +169,33 @@ def test_dropout_between_lstm_layers_keeps_the_order_of_its_draws() -> None:
     noise.masks = lambda shape, p: drawn.append(tuple(shape)) or masks(shape, p)  # type: ignore
     many(torch.randn(1, 4, 30, 17), torch.ones(1, 4), torch.ones(1))
     assert (4, 30, 64) in drawn
+
+
+def low_bits(seed: int, epoch: int) -> int:
+    """What a CPU's generator keeps of the seed of a stream."""
+    return stacked._stream_seed(seed, epoch) % 2**32
+
+
+def test_no_two_seeds_share_their_dropout() -> None:
+    """A CPU's generator keeps 32 bits: packed as seed · 2^20 + epoch, every 4096th was the same."""
+    pairs = [(0, 4096), (42, 4138), (1, 2**32 - 4095), (0, 2**31), (4096, 8192)]
+    for one, other in pairs:
+        for epoch in (0, 1, 40):
+            assert low_bits(one, epoch) != low_bits(other, epoch)
+    seeds = [*range(3), *(2**k + j for k in range(12, 32) for j in (0, 1))]
+    streams = {low_bits(seed, epoch) for seed in seeds for epoch in range(20)}
+    assert len(streams) == len(seeds) * 20
+    assert low_bits(1, 0) != low_bits(0, 2**20)
+    Noise([2**32 - 1], CPU).start(3)
+
+
+def test_masks_differ_where_the_packed_seeds_met() -> None:
+    noise = Noise([0, 4096], CPU)
+    noise.start(1)
+    one, other = noise.masks((1000,), 0.5)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (9, 40), (4095, 7)])
+def test_published_rows_keep_their_streams(seed: int, epoch: int) -> None:
+    assert stacked._stream_seed(seed, epoch) == seed * 2**20 + epoch
