@@ -1,5 +1,6 @@
 """Cells trained side by side against the same cells trained alone."""
 
+import copy
 import dataclasses
 import math
 import re
@@ -243,3 +244,76 @@ def test_low_precision_moves_the_numbers_a_little_and_the_row_says_so(
     assert rough.provenance["precision"] == "bf16-lstm"
     ours, theirs = rough.history[0]["loss"], exact.history[0]["loss"]
     assert ours != theirs and ours == pytest.approx(theirs, rel=1e-2)
+
+
+def comparable(result: Any) -> Any:
+    assert isinstance(result, RunResult)
+    history = [{k: v for k, v in record.items() if k != "seconds"} for record in result.history]
+    return copy.deepcopy((history, result.metrics, result.predictions))
+
+
+def test_a_second_fit_gives_the_same_and_trains_no_more(data: dict[int, cmapss.Data]) -> None:
+    population = Population([cell(0, 0.5, epochs=2), cell(1, 0.5, epochs=2)], data)
+    first = population.fit()
+    kept = [comparable(result) for result in first]
+    first[0].history.append({})  # type: ignore[union-attr]
+    first[0].predictions["pred"][0] = -1.0  # type: ignore[union-attr]
+    assert [comparable(result) for result in population.fit()] == kept
+    assert [record["epoch"] for record in kept[0][0]] == [1, 2]
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_population_that_was_stopped_goes_on_between_epochs_alone(
+    data: dict[int, cmapss.Data], within: bool
+) -> None:
+    config = cell(0, 0.5, epochs=3)
+    (whole,) = Population([config], data).fit()
+    population = Population([config], data)
+    evaluate = population._evaluate
+
+    def interrupted(epoch: int, records: Any) -> None:
+        if epoch == 2 and within:
+            raise KeyboardInterrupt
+        evaluate(epoch, records)
+
+    def on_epoch(epoch: int) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    population._evaluate = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        population.fit(on_epoch)
+    if within:
+        with pytest.raises(TrainingError, match="stopped within epoch 2"):
+            population.fit()
+    else:
+        (result,) = population.fit()
+        assert comparable(result) == comparable(whole)
+
+
+def test_a_batch_is_no_larger_than_the_fleet(data: dict[int, cmapss.Data]) -> None:
+    """Padding up to a batch size of 100,000 took a minute, or a GPU's memory."""
+    config = cell(0, 0.5, epochs=2, batch_size=100_000)
+    population = Population([config, cell(1, 0.5, epochs=2, batch_size=100_000)], data)
+    index, seen = population.train.epoch(population.orders, 100_000)
+    assert index.shape == seen.shape == (1, 2, max(len(data[s].train) for s in (0, 1)))
+    (result,) = Population([config], data).fit()
+    assert isinstance(result, RunResult)
+    assert_same(result, alone(config, data)[0], 1e-9)
+
+
+def test_batches_of_one_are_those_of_the_trainer(data: dict[int, cmapss.Data]) -> None:
+    config = cell(0, 0.5, epochs=1, batch_size=1, stride=12)
+    thin = {0: dataclasses.replace(data[0], stride=12)}
+    (result,) = Population([config], thin).fit()
+    assert isinstance(result, RunResult)
+    assert_same(result, Trainer(config, thin[0]).fit(), 1e-8)
+
+
+def test_weights_go_by_their_names(
+    data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = lambda self: {"health_weight": self.health_weight, "rul_weight": self.rul_weight}  # noqa: E731
+    monkeypatch.setattr("amnl.combiners.FixedWeightLoss.get_weights", turned)
+    population = Population([cell(0, 0.75)], data)
+    assert population.weights.tolist() == [[0.75, 0.25]]

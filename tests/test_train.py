@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from amnl import cmapss, simulate
+from amnl import train as train_module
 from amnl.combiners import Combiner, FixedWeightLoss, make_combiner
 from amnl.losses import moderate_weighted_mse_loss, rmse
 from amnl.train import (
@@ -21,6 +23,7 @@ from amnl.train import (
     TrainConfig,
     Trainer,
     TrainingError,
+    in_batches,
     metrics,
     pick_device,
 )
@@ -189,11 +192,17 @@ def test_a_checkpoint_names_the_setting_in_which_it_differs(
 def test_a_numpy_number_among_the_settings_is_a_number(data: cmapss.Data, tmp_path: Path) -> None:
     """A checkpoint written with one could not be read, a result not be saved."""
     settings = {"lr": np.float64(1e-3), "epochs": np.int64(1), "rul_unit": np.float32(1)}
+    settings |= {"subset": np.str_("FD001"), "sample_weighted": np.bool_(True)}
+    settings |= {
+        "combiner_settings": {"rul_weight": np.float32(0.5), "health_weight": torch.tensor(0.5)}
+    }
     odd = dataclasses.replace(SMALL, **settings)
     path = tmp_path / "run.pt"
     first = Trainer(odd, data).fit(checkpoint=path)
     first.save(tmp_path / "run.json")
-    again = Trainer(dataclasses.replace(SMALL, epochs=1), data).fit(checkpoint=path)
+    plain = {"rul_weight": 0.5, "health_weight": 0.5}
+    usual = dataclasses.replace(SMALL, epochs=1, combiner_settings=plain)
+    again = Trainer(usual, data).fit(checkpoint=path)
     assert comparable(again) == comparable(first)
 
 
@@ -335,6 +344,18 @@ def test_tensorboard_logs_losses_and_weights(data: cmapss.Data, tmp_path: Path) 
         ("lr", "fast"),
         ("seed", -1),
         ("seed", 2**32),
+        ("weight_decay", -0.1),
+        ("weight_decay", float("nan")),
+        ("min_lr", -1.0),
+        ("plateau_patience", -1),
+        ("plateau_factor", 1.0),
+        ("plateau_factor", 0.0),
+        ("warmup_start", 0.0),
+        ("warmup_start", 1.5),
+        ("sample_weighted", "yes"),
+        ("preset", 5),
+        ("combiner", None),
+        ("dtype", 32),
     ],
 )
 def test_bad_settings_name_the_value(field: str, value: object) -> None:
@@ -377,3 +398,275 @@ def test_a_device_by_its_name(
     else:
         with pytest.raises(ValueError, match=found):
             pick_device(name)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"a": object()}, {"a": [1.0, float("nan")]}, {"a": {"b": float("inf")}}, {"a": max}]
+)
+def test_settings_that_no_record_can_hold_are_refused(setting: dict[str, Any]) -> None:
+    """After training it would be too late."""
+    with pytest.raises(ValueError, match=r"^[ab] is .*; a combiner's settings are finite numbers"):
+        TrainConfig(combiner_settings=setting)
+
+
+def test_settings_are_the_callers_no_longer() -> None:
+    inner = [1.0]
+    given: dict[str, Any] = {"rul_weight": 0.9, "steps": inner}
+    config = TrainConfig(combiner_settings=given)
+    twin = dataclasses.replace(config, seed=1)
+    given["rul_weight"] = 0.1
+    inner.append(2.0)
+    config.combiner_settings["rul_weight"] = 0.2
+    assert twin.combiner_settings == {"rul_weight": 0.9, "steps": [1.0]}
+
+
+class Stranger(Combiner):
+    """A combiner of the reader's, with settings of many kinds and weights from NumPy."""
+
+    def __init__(
+        self,
+        powers: tuple[float, ...] = (1.0, 2.0),
+        limit: float = 10.0,
+        options: Any = None,
+        prior: float = 0.5,
+    ) -> None:
+        super().__init__(0.5, 0.5)
+        self.powers, self.limit, self.options = powers, limit, options
+        self.rate = np.float64(limit / 2)
+        self.register_buffer("prior", torch.tensor([prior, 1 - prior], dtype=torch.float64))
+
+    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+        self.rul_weight = float(rul_loss.detach()) / 1e4  # moves, as a logged weight may
+        total: Tensor = self.prior[0] * rul_loss + self.prior[1] * health_loss
+        return total
+
+    def get_weights(self) -> dict[str, float]:
+        return {"rul_weight": np.float32(0.5), "health_weight": torch.tensor(0.5)}  # type: ignore
+
+    def get_name(self) -> str:
+        return "Stranger"
+
+
+ONE = dataclasses.replace(SMALL, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (make_combiner("amnl", normalise="batch"), make_combiner("amnl", beta=0.5)),
+        (make_combiner("amnl", beta=0.9), make_combiner("amnl", beta=0.5)),
+        (make_combiner("gaba", floor=0.1), make_combiner("gaba")),
+        (make_combiner("gaba", warmup=1), make_combiner("gaba")),
+        (make_combiner("gradnorm", alpha=0.5), make_combiner("gradnorm")),
+        (make_combiner("gradnorm", speed=5.0), make_combiner("gradnorm")),
+        (make_combiner("uncertainty", speed=5.0), make_combiner("uncertainty")),
+        (make_combiner("dwa", temperature=1.0), make_combiner("dwa")),
+        (Stranger(), Stranger(powers=(1.0, 3.0))),
+        (Stranger(), Stranger(limit=float("inf"))),
+        (Stranger(), Stranger(options={"a": [1, 2]})),
+        (Stranger(), Stranger(prior=0.25)),
+    ],
+    ids=lambda combiner: combiner.get_name(),
+)
+def test_a_checkpoint_of_another_combiner_is_refused(
+    data: cmapss.Data, tmp_path: Path, ours: Combiner, theirs: Combiner
+) -> None:
+    path = tmp_path / "run.pt"
+    Trainer(ONE, data, combiner=theirs).fit(checkpoint=path)
+    with pytest.raises(ValueError, match=r"run\.pt: the checkpoint's combiner \w+ is .* Delete"):
+        Trainer(ONE, data, combiner=ours).fit(checkpoint=path)
+
+
+def test_a_combiner_that_moves_what_it_shows_resumes_its_own_checkpoint(
+    data: cmapss.Data, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.pt"
+    whole = Trainer(SMALL, data, combiner=Stranger()).fit()
+    stop_after(2, Trainer(SMALL, data, combiner=Stranger()), path)
+    resumed = Trainer(SMALL, data, combiner=Stranger()).fit(checkpoint=path)
+    assert comparable(resumed) == comparable(whole)
+    resumed.save(tmp_path / "run.json")
+    assert RunResult.load(tmp_path / "run.json") == resumed
+
+
+def stop_after(epoch: int, trainer: Trainer, path: Path | None) -> None:
+    def stop(record: dict[str, Any]) -> None:
+        if record["epoch"] == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(checkpoint=path, on_epoch=stop)
+
+
+def test_weights_that_are_no_numbers_are_named(data: cmapss.Data) -> None:
+    combiner = Stranger()
+    combiner.get_weights = lambda: {"rul_weight": torch.ones(2)}  # type: ignore
+    with pytest.raises(ValueError, match="get_weights of Stranger must give a number"):
+        Trainer(ONE, data, combiner=combiner).fit()
+
+
+def test_a_checkpoint_of_another_fleet_is_refused(
+    data: cmapss.Data, tmp_path: Path, own_cache: None
+) -> None:
+    """Of the same seed, and so once of the same name."""
+    Trainer(ONE, data).fit(checkpoint=tmp_path / "run.pt")
+    other = simulate.write_fleet(tmp_path / "b", "FD001", seed=3, engines=12, test_engines=8)
+    more = cmapss.load("FD001", ONE.seed, other, stride=ONE.stride)
+    with pytest.raises(ValueError, match=r"the checkpoint's data is emulated fleet, seed 3, 3 fil"):
+        Trainer(ONE, more).fit(checkpoint=tmp_path / "run.pt")
+
+
+def test_a_result_says_which_combiner_was_given(data: cmapss.Data, tmp_path: Path) -> None:
+    """Its record is not that of the combiner that the settings name."""
+    named = Trainer(ONE, data).fit()
+    assert (named.config.combiner, named.config) == ("fixed", ONE)
+    given = Trainer(ONE, data, combiner=FixedWeightLoss.convex(0.1)).fit()
+    assert given.config.combiner == "given: Fixed(0.10/0.90)"
+    assert given.config.combiner_settings == {"rul_weight": 0.1, "health_weight": 0.9}
+    odd = Trainer(ONE, data, combiner=Stranger(limit=float("inf"), options=object())).fit()
+    odd.save(tmp_path / "run.json")
+    assert RunResult.load(tmp_path / "run.json") == odd
+    settings = odd.config.combiner_settings
+    assert (settings["limit"], settings["powers"]) == ("inf", [1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["amnl", "gaba", "gradnorm", "uncertainty", "dwa"])
+def test_a_combiner_with_a_state_trains_once(data: cmapss.Data, name: str) -> None:
+    """The second would go on from the first's weights."""
+    combiner = make_combiner(name)
+    Trainer(ONE, data, combiner=combiner)
+    with pytest.raises(ValueError, match=r"was given to another trainer.*make a new one for each"):
+        Trainer(ONE, data, combiner=combiner)
+
+
+def test_a_combiner_without_a_state_may_train_again(data: cmapss.Data) -> None:
+    combiner = FixedWeightLoss.convex(0.3)
+    first, second = (Trainer(ONE, data, combiner=combiner).fit() for _ in range(2))
+    assert comparable(first) == comparable(second)
+
+
+def cut_short(trainer: Trainer, at_step: int) -> None:
+    """Ctrl-C, before this step."""
+    steps, step = iter(range(1000)), trainer._step
+
+    def interrupted(index: Tensor) -> Tensor:
+        if next(steps) == at_step:
+            raise KeyboardInterrupt
+        return step(index)
+
+    trainer._step = interrupted  # type: ignore[method-assign]
+
+
+def test_a_fit_that_was_stopped_within_an_epoch_does_not_go_on(
+    data: cmapss.Data, tmp_path: Path
+) -> None:
+    whole = Trainer(SMALL, data).fit()
+    trainer, path = Trainer(SMALL, data), tmp_path / "run.pt"
+    steps = -(-len(trainer.train) // SMALL.batch_size)
+    cut_short(trainer, steps + 1)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(checkpoint=path)
+    with pytest.raises(TrainingError, match="stopped within epoch 2"):
+        trainer.fit()
+    assert comparable(trainer.fit(checkpoint=path)) == comparable(whole)
+
+
+def test_a_fit_that_was_stopped_between_epochs_goes_on(data: cmapss.Data) -> None:
+    whole, trainer = Trainer(SMALL, data).fit(), Trainer(SMALL, data)
+    stop_after(2, trainer, None)
+    assert comparable(trainer.fit()) == comparable(whole)
+
+
+def test_a_result_is_the_callers(data: cmapss.Data) -> None:
+    trainer = Trainer(ONE, data)
+    first = trainer.fit()
+    kept = comparable(first)
+    first.history[0]["loss"] = first.predictions["pred"][0] = -1.0
+    first.history.append({})
+    assert comparable(trainer.fit()) == kept
+
+
+@pytest.mark.parametrize(
+    ("windows", "batch_size", "sizes"),
+    [
+        (5, 1, [1] * 5),
+        (1, 1, [1]),
+        (1, 256, [1]),
+        (5, 2, [2, 2]),
+        (4, 2, [2, 2]),
+        (3, 2, [2]),
+        (5, 8, [5]),
+    ],
+)
+def test_a_lone_window_is_left_out_where_it_is_left_over(
+    windows: int, batch_size: int, sizes: list[int]
+) -> None:
+    assert [len(b) for b in in_batches(torch.arange(windows), batch_size)] == sizes
+
+
+def test_batches_of_one_train(data: cmapss.Data) -> None:
+    trained = Trainer(dataclasses.replace(ONE, batch_size=1), data).fit()
+    assert np.isfinite(trained.history[0]["loss"])
+
+
+# --------------------------------------------------------------------- whose commit it is
+
+
+def git(folder: Path, *arguments: str) -> None:
+    name = ["-c", "user.name=n", "-c", "user.email=e"]
+    subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def repository(root: Path, *files: str, tracked: bool = True) -> Path:
+    """With a file called train.py in the last named place."""
+    for name in files:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('[project]\nname = "amnl"\n')
+    (root / "thesis.tex").write_text("theirs")
+    git(root, "init", "-q")
+    git(root, "add", *(["."] if tracked else ["thesis.tex"]))
+    git(root, "commit", "-qm", "first")
+    return root / files[-1]
+
+
+@pytest.mark.parametrize(
+    ("files", "tracked", "ours"),
+    [
+        (["pyproject.toml", "amnl/train.py"], True, True),
+        (["amnl/train.py"], True, False),  # a copy at their root
+        (["pyproject.toml", "amnl/train.py"], False, False),  # unpacked into their root
+        ([".venv/lib/site-packages/amnl/train.py"], False, False),
+        ([".venv/lib/site-packages/amnl/train.py"], True, False),
+        (["vendor/pyproject.toml", "vendor/amnl/train.py"], True, False),
+    ],
+)
+def test_the_commit_is_this_projects_or_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: list[str],
+    tracked: bool,
+    ours: bool,
+) -> None:
+    monkeypatch.setattr(
+        train_module, "__file__", str(repository(tmp_path, *files, tracked=tracked))
+    )
+    found = train_module._commit.__wrapped__()
+    assert bool(found) == ours
+    if ours:
+        (tmp_path / "thesis.tex").write_text("changed")
+        assert train_module._commit.__wrapped__() == f"{found}+"
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
+def test_a_repository_that_the_environment_names_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As in a hook of theirs."""
+    ours = repository(tmp_path / "ours", "pyproject.toml", "amnl/train.py")
+    theirs = repository(tmp_path / "theirs", "pyproject.toml", "amnl/train.py", "more.py").parent
+    monkeypatch.setattr(train_module, "__file__", str(ours))
+    before = train_module._commit.__wrapped__()
+    value = {"GIT_DIR": theirs / ".git", "GIT_WORK_TREE": theirs}.get(name, theirs / ".git/index")
+    monkeypatch.setenv(name, str(value))
+    assert train_module._commit.__wrapped__() == before != ""
