@@ -65,3 +65,42 @@ def test_a_sweep_uses_the_gpu_by_itself_and_goes_on(folder: Path, tmp_path: Path
     second = run(cells("compact"), store, data_dir=folder)
     assert (second.before, second.done) == (4, 2)
     assert {r.provenance["together"] for r in store} == {2, 4}
+
+
+def test_the_process_is_as_it_was_and_has_no_say(folder: Path, tmp_path: Path) -> None:
+    """Draws, precision and the compiler's limit, whatever they are, and after a resumed run too."""
+    data = cmapss.load("FD001", 0, folder, stride=4)
+    config = cells("compact")[0]
+
+    def state() -> tuple[object, ...]:
+        draws = torch.get_rng_state().tolist(), torch.cuda.get_rng_state().tolist()
+        limit = torch._dynamo.config.recompile_limit
+        return *draws, torch.get_float32_matmul_precision(), torch.get_default_dtype(), limit
+
+    def told(result: object) -> object:
+        assert isinstance(result, RunResult)
+        history = [{k: v for k, v in r.items() if k != "seconds"} for r in result.history]
+        return history, result.metrics, result.predictions
+
+    import torch._dynamo
+
+    def stop(record: dict[str, object]) -> None:
+        torch.rand(1, device="cuda")
+        if record["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(5)
+    before = state()
+    ours = Trainer(config, data, device=torch.device("cuda")).fit()
+    stacked = Population([config], {0: data}).fit()[0]
+    assert state() == before
+    torch.set_float32_matmul_precision("medium")
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(config, data, device=torch.device("cuda")).fit(
+            checkpoint=tmp_path / "run.pt", on_epoch=stop
+        )
+    torch.set_float32_matmul_precision("highest")
+    again = Trainer(config, data, device=torch.device("cuda")).fit(checkpoint=tmp_path / "run.pt")
+    assert told(again)[1] == pytest.approx(told(ours)[1], rel=1e-3)  # type: ignore[index]
+    assert "TF32" in ours.provenance["hardware"]
+    assert isinstance(stacked, RunResult) and "TF32" in stacked.provenance["hardware"]
