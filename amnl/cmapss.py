@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import logging
+import operator
 import os
 import secrets
 import stat
@@ -771,12 +772,27 @@ def _keep(entry: str, rows: NDArray[np.float64]) -> None:
 def split_engines(
     engines: int, seed: int, fraction: float = 0.2
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split engine indices into (training, validation), both sorted; `fraction` validates."""
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, not {seed}")
+    """Split engine indices into (training, validation), both sorted; `fraction` validates.
+
+    Raises `ValueError` for a seed that is no whole number from 0 on, and a fraction outside [0, 1].
+    """
+    seed = whole_number("seed", seed, 0)
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must lie in [0, 1], not {fraction}")
     order = np.random.default_rng(seed).permutation(engines)
     held = round(fraction * engines)
     return np.sort(order[held:]), np.sort(order[:held])
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """The value as Python's own. Raises `ValueError` where it is none, or less than `least`."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -868,10 +884,10 @@ def windows(
 
     An engine shorter than 30 cycles gets no training window; with `last_only` it is padded on the
     left with its first row, so that every test engine is scored. With a stride, windows are counted
-    back from an engine's last cycle. Raises `ValueError` for a stride below 1.
+    back from an engine's last cycle. Raises `ValueError` for a stride that is no whole number from
+    1 on.
     """
-    if stride < 1:
-        raise ValueError(f"stride must be 1 or more cycles, not {stride}")
+    stride = whole_number("stride", stride, 1)
     chosen = np.arange(fleet.engines) if engines is None else engines
     if last_only:
         short = chosen[fleet.lengths[chosen] < WINDOW]
@@ -925,6 +941,7 @@ def load(
     also for a fleet too small to give windows to both.
     """
     check_subset(subset)
+    seed, stride = whole_number("seed", seed, 0), whole_number("stride", stride, 1)
     if isinstance(data_dir, Source):
         source = data_dir
     else:

@@ -28,7 +28,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl.cmapss import SHA256, SUBSETS, DataError, check_subset, file_names, write_atomically
+from amnl.cmapss import (
+    SHA256,
+    SUBSETS,
+    DataError,
+    check_subset,
+    file_names,
+    whole_number,
+    write_atomically,
+)
 
 MANIFEST = "emulated.json"
 _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank
@@ -57,19 +65,18 @@ def write_fleet(
     and one that holds files which are not this emulator's with this seed.
     """
     check_subset(subset)
+    usual = table()["subsets"][subset]["engines"]
     counts = [
-        default if given is None else given
-        for given, default in zip(
-            (engines, test_engines), table()["subsets"][subset]["engines"], strict=True
+        _whole(name, default if given is None else given, 1)
+        for name, given, default in zip(
+            ("engines", "test_engines"), (engines, test_engines), usual, strict=True
         )
     ]
-    if min(counts) < 1 or seed < 0:
-        raise DataError(
-            f"{counts[0]} training and {counts[1]} test engines, seed {seed}: each fleet needs at "
-            "least one engine, and the seed must not be negative"
-        )
+    seed = _whole("seed", seed, 0)
     folder = Path(folder).expanduser()
     _manifest(folder, [subset], seed)
+    # NumPy takes [seed, 0, 0] for [seed], the stream that splits FD001's engines. Its first draw
+    # here orders engines of one fault mode, so nothing; another stream would be another fleet.
     train, _ = _fleet(subset, np.random.default_rng([seed, SUBSETS.index(subset), 0]), counts[0])
     test, rul = _fleet(
         subset, np.random.default_rng([seed, SUBSETS.index(subset), 1]), counts[1], cut=True
@@ -96,10 +103,18 @@ def write_fleet(
 def write_all(folder: str | Path, seed: int = 0) -> Path:
     """Write all four subsets, of NASA's sizes. Returns the folder; raises as `write_fleet`, before
     it writes anything."""
+    seed = _whole("seed", seed, 0)
     _manifest(Path(folder).expanduser(), SUBSETS, seed)
     for subset in SUBSETS:
         write_fleet(folder, subset, seed)
     return Path(folder).expanduser()
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    try:
+        return whole_number(name, value, least)
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 def _manifest(folder: Path, subsets: Collection[str], seed: int) -> dict[str, Any]:

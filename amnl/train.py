@@ -184,7 +184,8 @@ class RunResult:
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """The device `cpu`, `cuda` or `cuda:1`; without a name, a GPU when there is one, else the CPU.
+    """The device `cpu`, `cuda` or `cuda:1`; without a name, an NVIDIA GPU if there is one, else the
+    CPU.
 
     Raises `ValueError` for a device that this machine, or the trainer, has not.
     """
@@ -369,6 +370,10 @@ class Trainer:
 
     def task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """RUL loss (in `rul_unit`²) and health loss (nats) of a batch of training windows."""
+        with self.alone:
+            return self._task_losses(index)
+
+    def _task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
         rul, logits = self.model(self.train.inputs(index))
         unit = self.config.rul_unit
         error, target = rul / unit, self.train.rul[index] / unit
@@ -384,7 +389,7 @@ class Trainer:
             return self._step(index)
 
     def _step(self, index: Tensor) -> Tensor:
-        rul_loss, health_loss = self.task_losses(index)
+        rul_loss, health_loss = self._task_losses(index)
         total = self.mtl_loss(
             rul_loss, health_loss, shared_params=self.shared_params, model=self.model
         )

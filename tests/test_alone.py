@@ -84,6 +84,7 @@ def population_step(folder: Path, data: cmapss.Data) -> None:
 def trainer_step(folder: Path, data: cmapss.Data) -> None:
     trainer = Trainer(SMALL, data, device=CPU)
     trainer.step(torch.arange(8))
+    trainer.task_losses(torch.arange(8))
     trainer.predict(trainer.val)
 
 

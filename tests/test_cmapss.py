@@ -1278,3 +1278,26 @@ def test_engines_too_short_for_a_window_are_named(
 def test_nan_is_no_health_state(rul: Any) -> None:
     with pytest.raises(ValueError, match="NaN"):
         cmapss.health_state(rul)
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, "1", None, float("nan")])
+def test_a_seed_or_stride_that_is_no_whole_number_is_named(tiny: Path, bad: Any) -> None:
+    said = re.escape(f"must be a whole number, {{}} or more, not {bad!r}")
+    with pytest.raises(ValueError, match="seed " + said.replace(r"\{\}", "0")):
+        cmapss.load("FD001", bad, tiny)
+    with pytest.raises(ValueError, match="seed " + said.replace(r"\{\}", "0")):
+        cmapss.split_engines(10, bad)
+    with pytest.raises(ValueError, match="stride " + said.replace(r"\{\}", "1")):
+        cmapss.load("FD001", 0, tiny, stride=bad)
+
+
+def test_numbers_from_numpy_are_numbers(tiny: Path) -> None:
+    ours = cmapss.load("FD001", np.int64(1), tiny, stride=np.int32(2))  # type: ignore[arg-type]
+    assert (type(ours.seed), type(ours.stride)) == (int, int)
+    assert same(ours.train, cmapss.load("FD001", 1, tiny, stride=2).train)
+
+
+@pytest.mark.parametrize("fraction", [-0.5, 1.5, float("nan")])
+def test_a_fraction_that_is_none_is_named(fraction: float) -> None:
+    with pytest.raises(ValueError, match=f"fraction must lie in .*, not {fraction}"):
+        cmapss.split_engines(10, 0, fraction)

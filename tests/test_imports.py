@@ -8,6 +8,8 @@ from pathlib import Path
 import pages
 import pytest
 
+import amnl
+
 HEAVY = {"torch", "pandas", "matplotlib", "scipy", "pooch", "typer", "rich"}
 
 # From the bottom up; a module may import only from earlier lines.
@@ -85,6 +87,13 @@ def upward_imports(name: str, source: str) -> set[str]:
 def test_imports_point_downwards(module: Path) -> None:
     assert module.stem in ORDER, f"give {module.name} its place in ORDER"
     assert upward_imports(module.stem, module.read_text()) == set()
+
+
+def test_every_module_is_an_attribute_of_the_package() -> None:
+    """Whatever was imported before: `my_problem` alone is a file to copy."""
+    assert {path.stem for path in MODULES} - {"my_problem"} <= set(dir(amnl))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        amnl.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,9 +217,9 @@ def test_writing_again_replaces_the_fleet(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ({"subset": "FD005"}, "FD005"),
-        ({"engines": 0}, "0 training"),
-        ({"test_engines": -2}, "-2 test"),
-        ({"seed": -1}, "seed -1"),
+        ({"engines": 0}, "^engines must be a whole number, 1 or more, not 0"),
+        ({"test_engines": -2}, "^test_engines must be .* not -2"),
+        ({"seed": -1}, "^seed must be .* 0 or more, not -1"),
     ],
 )
 def test_bad_arguments_are_named_and_nothing_is_written(
@@ -390,3 +391,21 @@ def test_the_stored_judgement_is_of_this_emulator_and_holds() -> None:
     assert len(runs) == 3
     for run in runs:
         assert run["rmse_on_nasa"] <= 0.6 * run["constant_on_nasa"]
+
+
+@pytest.mark.parametrize("name", ["engines", "test_engines", "seed"])
+@pytest.mark.parametrize("bad", [-1, 2.5, "3", float("nan")])
+def test_counts_that_are_no_whole_numbers_are_named(tmp_path: Path, name: str, bad: Any) -> None:
+    with pytest.raises(cmapss.DataError, match=re.escape(f"not {bad!r}")):
+        simulate.write_fleet(tmp_path / "fleet", "FD001", **{"engines": 3, name: bad})
+    with pytest.raises(cmapss.DataError, match=re.escape(f"not {bad!r}")):
+        simulate.write_all(tmp_path / "fleet", bad)
+    assert not (tmp_path / "fleet").exists()
+
+
+def test_counts_from_numpy_are_counts(tmp_path: Path) -> None:
+    three, two = np.int64(3), np.int32(2)
+    ours = simulate.write_fleet(tmp_path / "a", "FD001", two, engines=three, test_engines=two)  # type: ignore[arg-type]
+    theirs = simulate.write_fleet(tmp_path / "b", "FD001", 2, engines=3, test_engines=2)
+    for name in ("emulated.json", "train_FD001.txt"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
