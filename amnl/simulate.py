@@ -19,7 +19,9 @@ noise that two sensors share (a correlation below 0.1 in FD001), and any physics
 
 import hashlib
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -86,15 +88,16 @@ def write_fleet(
         f"test_{subset}.txt": _text(test),
         f"RUL_{subset}.txt": "".join(f"{r} \n" for r in rul).encode(),
     }
-    manifest = _manifest(folder, [subset], seed)  # again: another process may write the others
-    manifest["subsets"][subset] = {"engines": counts[0], "test_engines": counts[1]}
-    manifest["sha256"] |= {name: hashlib.sha256(t).hexdigest() for name, t in texts.items()}
-    # The manifest first: a fleet that is cut off here can be written again.
-    whole = {MANIFEST: (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode(), **texts}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in whole.items():
-            write_atomically(folder / name, text)
+        with _locked(folder):
+            manifest = _manifest(folder, [subset], seed)  # again: others may have come meanwhile
+            manifest["subsets"][subset] = {"engines": counts[0], "test_engines": counts[1]}
+            manifest["sha256"] |= {n: hashlib.sha256(t).hexdigest() for n, t in texts.items()}
+            told = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+            # The manifest first: a fleet that is cut off here can be written again.
+            for name, text in {MANIFEST: told, **texts}.items():
+                write_atomically(folder / name, text)
     except OSError as error:
         raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
     return folder
@@ -108,6 +111,24 @@ def write_all(folder: str | Path, seed: int = 0) -> Path:
     for subset in SUBSETS:
         write_fleet(folder, subset, seed)
     return Path(folder).expanduser()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time: another's sums would be lost. (Windows has no such lock, nor have some
+    network drives.)"""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which gives it back
 
 
 def _whole(name: str, value: object, least: int) -> int:

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -409,3 +412,24 @@ def test_counts_from_numpy_are_counts(tmp_path: Path) -> None:
     theirs = simulate.write_fleet(tmp_path / "b", "FD001", 2, engines=3, test_engines=2)
     for name in ("emulated.json", "train_FD001.txt"):
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no lock of this kind")
+def test_two_subsets_at_once_keep_both_sums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = simulate.write_atomically
+
+    def slow(path: Path, data: bytes) -> None:
+        if path.name == simulate.MANIFEST:
+            time.sleep(0.3)  # both have read it by now
+        write(path, data)
+
+    monkeypatch.setattr(simulate, "write_atomically", slow)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [
+            pool.submit(simulate.write_fleet, tmp_path, subset, 3, 3, 2)
+            for subset in ("FD001", "FD003")
+        ]:
+            done.result()
+    assert cmapss.find(tmp_path).subsets == ("FD001", "FD003")

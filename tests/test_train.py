@@ -670,3 +670,11 @@ def test_a_repository_that_the_environment_names_is_not_asked(
     value = {"GIT_DIR": theirs / ".git", "GIT_WORK_TREE": theirs}.get(name, theirs / ".git/index")
     monkeypatch.setenv(name, str(value))
     assert train_module._commit.__wrapped__() == before != ""
+
+
+def test_a_combiner_of_no_length_is_one(data: cmapss.Data) -> None:
+    class Empty(FixedWeightLoss):
+        def __len__(self) -> int:
+            return 0
+
+    assert Trainer(ONE, data, combiner=Empty(0.9, 0.1)).mtl_loss.get_weights()["rul_weight"] == 0.9
