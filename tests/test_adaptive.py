@@ -603,3 +603,23 @@ def test_one_class_and_one_decorator_make_a_combiner(
     assert "geometric" in names()
     result = Trainer(config("geometric"), data).fit()
     assert math.isfinite(result.metrics["test_rmse"])
+
+
+@pytest.mark.parametrize("first", [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (math.nan, 1.0)])
+def test_gradnorm_starts_at_the_first_losses_that_can_be_compared(
+    first: tuple[float, float],
+) -> None:
+    """A first batch without labels: relative to a loss of 0 the other would never be right."""
+
+    def pulls(*steps: tuple[float, float]) -> list[list[float]]:
+        combiner, matrix, found = GradNormLoss(), torch.ones(2, 2, requires_grad=True), []
+        for rul, health in steps:
+            combiner.zero_grad()
+            losses = rul * matrix[0, 0], health * matrix[0, 1]
+            combiner(*losses, shared_params=[matrix]).backward()
+            found.append(combiner.slow_weights.grad.tolist())
+        return found
+
+    unlike, *later = pulls(first, (4.0, 1.0), (2.0, 1.0))
+    assert unlike == [0.0, 0.0]
+    assert later == pulls((4.0, 1.0), (2.0, 1.0))

@@ -11,7 +11,8 @@ import pytest
 import scipy.stats
 import torch
 
-from amnl import cmapss, model, simulate
+from amnl import cmapss, combiners, model, simulate
+from amnl.combiners import FixedWeightLoss
 from amnl.population import Population
 from amnl.stacked import Noise, StackedModel
 from amnl.train import RunResult, TrainConfig, Trainer, TrainingError
@@ -317,3 +318,15 @@ def test_weights_go_by_their_names(
     monkeypatch.setattr("amnl.combiners.FixedWeightLoss.get_weights", turned)
     population = Population([cell(0, 0.75)], data)
     assert population.weights.tolist() == [[0.75, 0.25]]
+
+
+def test_a_rule_of_ones_own_is_not_taken_for_a_fixed_weight(
+    data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Logs(FixedWeightLoss):
+        def forward(self, rul_loss: torch.Tensor, health_loss: torch.Tensor, **extras: Any) -> Any:
+            return super().forward(rul_loss.log(), health_loss.log())
+
+    monkeypatch.setitem(combiners._FACTORIES, "logs", Logs)
+    with pytest.raises(ValueError, match="weights that stand still, not 'logs'"):
+        Population([dataclasses.replace(cell(0, 0.5), combiner="logs")], data)
