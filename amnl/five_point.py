@@ -297,9 +297,10 @@ def five_point_sweep(
     store       a folder that keeps finished runs: the same call goes on from there, and another
                 problem, or more seeds, may share it. Two sweeps at once may do a run twice, which
                 harms nothing. A run is known by the bytecode of your functions and of the helpers
-                in your modules, the values they hold, every byte of tensors and arrays, and the
-                settings; of a Dataset by its attributes and 64 of its rows. Changes in installed
-                packages, and in files beyond those rows, go unnoticed: take another folder then
+                in your modules, the values they hold, every byte of tensors and arrays, every row
+                of a Dataset, and the settings. Changes in installed packages, and in files that a
+                function or a stream reads, go unnoticed: take another folder then. Where a value
+                cannot be looked into, as an open file, nothing is kept, and a note says so
     client      a Dask client: each run becomes one task; without one, runs go one after another
                 here. Each run has one thread and your default dtype, so both give the same numbers.
                 On other machines the modules that your functions import must be installed
@@ -325,6 +326,9 @@ def five_point_sweep(
     )  # fmt: skip
     kept = Kept(store, problem)
     checked = check(problem, s.lams, same_start)
+    kept.look_again(problem)
+    for note in kept.notes:
+        tell(note)
     tell(f"before training, {checked.scale}")
     runs = _all_runs(problem, checked.shared, s.lams, s.seeds, kept, client, tell)
     _check_runs(runs, s.lams, s.seeds)
@@ -333,6 +337,7 @@ def five_point_sweep(
     at_reference = [one.scale for one in runs if one.lam == decision.reference]
     notes = (
         *checked.notes,
+        *kept.notes,
         *_hardly_learned(scores, checked.untrained, higher_is_better),
         *_notes(decision, scores, checked.scale, higher_is_better),
     )

@@ -5,25 +5,20 @@ the same run twice; as a run is the same each time, that harms nothing, and no l
 """
 
 import dataclasses
-import hashlib
-import sys
-import sysconfig
-import types
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.data import Dataset
 
+from amnl._fingerprint import UnreadError, fingerprint, rows_of
 from amnl.cmapss import write_atomically
 from amnl.inputs import has_rows
-from amnl.problem import Problem, Run, Scale, seeded, tensors_of
+from amnl.problem import Problem, Run, Scale, seeded
 from amnl.sweep import StoreError, sealed, unsealed
 
-_RECIPE = 2  # raise it when `amnl.problem.run` or the record changes: stored runs are run again
-_SAMPLED = 64  # rows hashed of a dataset that is not made of tensors
+_RECIPE = 3  # raise it when `amnl.problem.run` or the record changes: stored runs are run again
 
 
 class Kept:
@@ -31,12 +26,29 @@ class Kept:
 
     def __init__(self, folder: str | Path | None, problem: Problem) -> None:
         self.folder = Path(folder).expanduser() if folder else None
+        self.notes: list[str] = []  # why runs are not kept, or not found again
+        self.problem = ""
         if self.folder:
-            self.problem = identity(problem)
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                self.problem = identity(problem)
             except OSError as error:
                 raise StoreError(f"the store {folder} cannot be made: {error.strerror}") from error
+            except UnreadError as error:
+                self.folder = None
+                self.notes.append(
+                    f"no run is kept: {error}, and what cannot be looked into cannot be known "
+                    "again. Open it inside the function, or leave it out in __getstate__"
+                )
+
+    def look_again(self, problem: Problem) -> None:
+        """Note where a problem is no longer known by the same name, now that it has been tried."""
+        if self.folder and identity(problem) != self.problem:
+            self.notes.append(
+                "what your functions or data hold changes as they are used (a cache, a counter?): "
+                "the next call in this process will not find the runs of this one in the store, "
+                "only another process will. Leave it out in __getstate__"
+            )
 
     def _path(self, folder: Path, lam: float, seed: int) -> Path:
         return folder / f"{self.problem}-lam{lam!r}-seed{seed}.json"
@@ -63,130 +75,24 @@ class Kept:
 
 
 def identity(problem: Problem) -> str:
-    """What stored runs are known by, 16 hexadecimal digits: see `store` of `five_point_sweep`."""
-    digest = _Digest()
-    digest.add(f"recipe {_RECIPE}")
-    for part in dataclasses.fields(problem):
-        digest.add(part.name)
-        digest.add(getattr(problem, part.name))
-    for data in (problem.train, problem.val):
-        if not tensors_of(data) and has_rows(data):
-            with seeded(0):
-                rows = np.linspace(0, len(data) - 1, min(_SAMPLED, len(data))).astype(int).tolist()
-                digest.add([data[row] for row in rows])
-    return digest.hash.hexdigest()[:16]
+    """What stored runs are known by, 16 hexadecimal digits: see `store` of `five_point_sweep`.
+
+    Raises `UnreadError` that names the part where a value cannot be looked into.
+    """
+    found = []
+    with seeded(0):  # a row may be drawn
+        for part in dataclasses.fields(problem):
+            value = getattr(problem, part.name)
+            try:
+                found.append(fingerprint(value))
+                if _are_rows(value):
+                    found += rows_of(value)
+            except (UnreadError, RecursionError, BufferError) as error:
+                raise UnreadError(f"{part.name} holds a {error}") from error
+    return fingerprint(f"recipe {_RECIPE}", found)
 
 
-class _Digest:
-    """A hash over code, numbers and structure, without addresses, line numbers or comments."""
-
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-        self.seen: dict[int, tuple[int, Any]] = {}  # holds each: no other may get its address
-
-    def add(self, value: Any) -> None:
-        self.hash.update(f"<{type(value).__qualname__}>".encode())
-        if isinstance(value, str | bytes | int | float | complex | None | types.EllipsisType):
-            self.hash.update(repr(value).encode())
-            return
-        # Constants of code may be one object or two, as the compiler likes.
-        if not isinstance(value, tuple | frozenset | types.CodeType):
-            if id(value) in self.seen:
-                self.hash.update(f"again {self.seen[id(value)][0]}".encode())
-                return
-            self.seen[id(value)] = (len(self.seen), value)
-        for part in _parts(value):
-            if isinstance(part, memoryview):
-                self.hash.update(part)
-            else:
-                self.add(part)
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """What tells a value from others of its type: numbers as memory, everything else in turn."""
-    if isinstance(value, Tensor):
-        plain = value.detach().cpu().contiguous()
-        yield f"{plain.dtype} {tuple(plain.shape)}"
-        yield plain.flatten().view(torch.uint8).numpy().data
-    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        yield f"{value.dtype} {value.shape}"
-        yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
-    elif isinstance(value, nn.Module):
-        yield from (type(value), repr(value), dict(value.state_dict()))
-    elif isinstance(value, Mapping):
-        yield from (part for item in value.items() for part in item)
-    elif isinstance(value, set | frozenset):
-        yield from sorted(value, key=repr)
-    elif isinstance(value, tuple | list):
-        yield len(value)
-        yield from value
-    else:
-        yield from _parts_of_code(value)
-
-
-def _parts_of_code(value: Any) -> Iterator[Any]:
-    if isinstance(value, types.CodeType):
-        yield from (value.co_code, value.co_names, value.co_varnames, value.co_consts)
-    elif isinstance(value, types.FunctionType) and not _is_installed(value.__module__):
-        yield from (value.__code__, value.__defaults__, value.__kwdefaults__)
-        yield from (_content(cell) for cell in value.__closure__ or ())
-        for name in sorted(_names(value.__code__) & value.__globals__.keys()):
-            yield from (name, value.__globals__[name])
-    elif isinstance(value, type) and not _is_installed(value.__module__):
-        yield from (value.__qualname__, value.__bases__)
-        for name, attribute in sorted(vars(value).items()):
-            if name not in ("__dict__", "__weakref__", "__module__", "__doc__"):
-                yield from (name, attribute)
-    elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
-        yield f"{value.__module__}.{value.__qualname__}"
-    elif isinstance(value, types.ModuleType):
-        yield value.__name__
-    elif isinstance(value, types.MethodType):
-        yield from (value.__func__, value.__self__)
-    elif isinstance(value, staticmethod | classmethod):
-        yield value.__func__
-    elif isinstance(value, property):
-        yield from (value.fget, value.fset, value.fdel)
-    else:
-        yield from _parts_of_object(value)
-
-
-def _parts_of_object(value: Any) -> Iterator[Any]:
-    """What pickle would keep of it; of what cannot be pickled, nothing but its type."""
-    yield type(value)
-    yield getattr(value, "__wrapped__", None)  # what a cache wraps
-    try:
-        reduced = value.__reduce_ex__(4)
-    except Exception:  # whatever a class raises to say that it cannot be pickled
-        return
-    if isinstance(reduced, tuple):
-        how, what, state, items, pairs = (*reduced, None, None, None)[:5]
-        yield from (how, what, state, list(items or ()), list(pairs or ()))
-    else:
-        yield reduced
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not yet assigned
-        return None
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """Names that a function looks up, its inner functions too."""
-    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
-    return set(code.co_names).union(*(_names(c) for c in inner))
-
-
-def _is_installed(module: str | None) -> bool:
-    """Whether code comes with Python or a package: its name and `_RECIPE` stand for it then."""
-    name = module or ""
-    if name.partition(".")[0] == "amnl":
-        return True
-    if name == "__main__" or name not in sys.modules:
-        return False
-    path = getattr(sys.modules[name], "__file__", None)
-    paths = sysconfig.get_paths()
-    homes = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return path is None or any(Path(home) in Path(path).parents for home in homes)
+def _are_rows(data: Any) -> bool:
+    """Whether its rows may be elsewhere than in it, as in files. A dataset's are read anyway."""
+    whole = isinstance(data, Dataset | Tensor | np.ndarray | list | tuple | str | bytes)
+    return not whole and not callable(data) and has_rows(data)

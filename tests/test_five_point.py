@@ -973,6 +973,68 @@ def test_identity_is_the_same_in_another_process_and_blind_to_comments(tmp_path:
     assert printed(text.replace("nn.ReLU()", "nn.Tanh()"), "1") != first
 
 
+CRITERION = nn.HuberLoss(delta=1.0)
+
+
+def with_criterion(model: nn.Module, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    out = model(batch[0])
+    return CRITERION(out[:, 0], batch[1]), cross_entropy(out[:, 1:], batch[2])
+
+
+def test_a_changed_loss_is_trained_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep(losses=with_criterion, store=tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "CRITERION", nn.HuberLoss(delta=0.01))
+    fresh = sweep(losses=with_criterion)
+    assert sweep(losses=with_criterion, store=tmp_path).scores == fresh.scores
+
+
+class Caching(Dataset[Any]):
+    """It keeps what it has read."""
+
+    def __init__(self, hidden: bool) -> None:
+        self.cache: dict[int, Any] = {}
+        self.hidden = hidden
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"hidden": self.hidden, "cache": {} if self.hidden else self.cache}
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, k: int) -> Any:
+        return self.cache.setdefault(k, (X[k], Y[k], Z[k]))
+
+
+class Filed(Caching):
+    """It holds what cannot be looked into."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.file = (k for k in range(3))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self)
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "found_again"),
+    [
+        (lambda: Caching(False), "changes as they are used.*__getstate__", False),
+        (lambda: Caching(True), None, True),
+        (Filed, "no run is kept: train holds a builtins.generator.*__getstate__", False),
+    ],
+)
+def test_what_cannot_be_found_again_is_said(
+    make: Callable[[], Any], words: str | None, found_again: bool, tmp_path: Path
+) -> None:
+    rows, lines = make(), []
+    found = sweep(train=rows, store=tmp_path, tell=lines.append)
+    said = [line for line in lines if words and re.search(words, line)]
+    assert bool(said) == bool(words) and all(line in found.notes for line in said)
+    sweep(train=rows, store=tmp_path, tell=lines.append)
+    assert ("10 of 10 runs are in the store" in lines) == found_again
+
+
 def test_a_killed_sweep_leaves_whole_records(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     CliRunner().invoke(app, ["init", str(path)])

@@ -1,0 +1,373 @@
+"""What decides a value decides its fingerprint, and nothing else does."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import dask.tokenize
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from amnl._fingerprint import UnreadError, fingerprint
+
+
+class Held:
+    """A function that holds a value, as a reader's loss does."""
+
+    def __call__(self, value: Any) -> Any:
+        return lambda model, batch: (value, model, batch)
+
+
+held = Held()
+
+
+class Rows(Dataset[Any]):
+    """Rows that lie in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __len__(self) -> int:
+        return 200
+
+    def __getitem__(self, k: int) -> Tensor:
+        return torch.tensor(float(self.path.read_bytes()[k]))
+
+
+class Noted(nn.MSELoss):
+    """A plain attribute, in neither `repr` nor the state."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+
+class Listed(list[int]):
+    """A list with a number beside it."""
+
+    gain = 0
+
+
+def listed(gain: int) -> Listed:
+    made = Listed([1])
+    made.gain = gain
+    return made
+
+
+def frozen(is_frozen: bool) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(1, 1).requires_grad_(not is_frozen)
+
+
+def with_attribute(gain: float) -> Any:
+    def loss(x: float) -> float:
+        return x * loss.gain  # type: ignore[attr-defined]
+
+    loss.gain = gain  # type: ignore[attr-defined]
+    return loss
+
+
+def guarded(inside: bool) -> Any:
+    def first() -> int:
+        return 1
+
+    def outside_try() -> Any:
+        value = first()
+        try:
+            return value, first()
+        except ValueError:
+            return None
+
+    def inside_try() -> Any:
+        try:
+            value = first()
+            return value, first()
+        except ValueError:
+            return None
+
+    return inside_try if inside else outside_try
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(nn.HuberLoss(delta=1.0), nn.HuberLoss(delta=0.01), id="delta"),
+        pytest.param(
+            nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.5), id="label smoothing"
+        ),
+        pytest.param(nn.SmoothL1Loss(beta=1.0), nn.SmoothL1Loss(beta=2.0), id="beta"),
+        pytest.param(nn.MSELoss(), nn.MSELoss(reduction="sum"), id="reduction"),
+        pytest.param(
+            nn.TripletMarginLoss(margin=1.0), nn.TripletMarginLoss(margin=2.0), id="margin"
+        ),
+        pytest.param(nn.Sequential(Noted(1.0)), nn.Sequential(Noted(2.0)), id="of a submodule"),
+        pytest.param(nn.Dropout(0.1), nn.Dropout(0.1).eval(), id="mode"),
+        pytest.param(frozen(False), frozen(True), id="frozen"),
+        pytest.param(torch.eye(3).to_sparse(), 2 * torch.eye(3).to_sparse(), id="sparse"),
+        pytest.param(torch.eye(3).to_sparse_csr(), torch.eye(3).to_sparse(), id="layout"),
+        pytest.param(
+            nn.utils.parametrizations.weight_norm(frozen(False)),
+            nn.utils.parametrizations.weight_norm(frozen(True)),
+            id="parametrised",
+        ),
+        pytest.param(re.compile("a"), re.compile("b"), id="pattern"),
+        pytest.param(torch.tensor([1j]), torch.tensor([1j]).conj(), id="conjugate"),
+        pytest.param(
+            np.ma.masked_array([1, 2], [0, 0]), np.ma.masked_array([1, 2], [0, 1]), id="mask"
+        ),
+        pytest.param({1: 2.0}.get, {1: 3.0}.get, id="bound built-in"),
+        pytest.param(listed(1), listed(2), id="list with an attribute"),
+        pytest.param(with_attribute(1.0), with_attribute(2.0), id="function with an attribute"),
+        pytest.param(guarded(False), guarded(True), id="what a try covers"),
+        pytest.param(lambda x, y=1: (x, y), lambda x, *, y=1: (x, y), id="keyword only"),
+        pytest.param({"a", "b"}, {"a", "c"}, id="set"),
+        pytest.param([[1], 2], [[1, 2]], id="nesting"),
+        pytest.param(1, True, id="truth"),
+        pytest.param(0.0, -0.0, id="sign of zero"),
+        pytest.param(
+            pd.DataFrame({"y": [1.0]}), pd.DataFrame({"y": [1.0]}, index=[7]), id="index of a frame"
+        ),
+        pytest.param(torch.no_grad()(held(1)), torch.no_grad()(held(2)), id="decorated"),
+        pytest.param(torch.compile(held(1)), torch.compile(held(2)), id="compiled"),
+        pytest.param(
+            DataLoader([1, 2], 1), DataLoader([1, 2], 2), id="batch size of a loader"
+        ),
+    ],
+)  # fmt: skip
+def test_values_that_differ_have_fingerprints_that_differ(one: Any, other: Any) -> None:
+    assert fingerprint(held(one)) != fingerprint(held(other))
+    assert fingerprint(held(one)) == fingerprint(held(one)), "twice the same"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda data: data,
+        lambda data: Subset(data, range(100, 200)),
+        lambda data: DataLoader(data, 10),
+        lambda data: {"inner": [data]},
+    ],
+    ids=["plain", "subset", "loader", "nested"],
+)
+def test_every_row_of_a_dataset_counts(wrap: Callable[[Any], Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+
+    def found(changed: int) -> str:
+        path.write_bytes(bytes(101) + bytes([changed]) + bytes(98))
+        return fingerprint(held(wrap(Rows(path))))
+
+    assert found(0) == found(0)
+    assert found(0) != found(1)
+
+
+def test_a_decorator_of_ours_does_not_hide_behind_what_it_wraps() -> None:
+    import functools
+
+    def twice(function: Any, times: float) -> Any:
+        @functools.wraps(function)
+        def wrapper(*given: Any) -> Any:
+            return times * function(*given)
+
+        return wrapper
+
+    assert fingerprint(twice(mse_loss, 2.0)) != fingerprint(twice(mse_loss, 3.0))
+
+
+@pytest.mark.parametrize("kind", ["generator", "TextIOWrapper", "KeyError"])
+def test_what_cannot_be_looked_into_has_none(kind: str) -> None:
+    class Keyed(Rows):
+        def __getitem__(self, k: int) -> Tensor:
+            return {"a": torch.ones(1)}[str(k)]
+
+    with Path(os.devnull).open() as file, pytest.raises(UnreadError, match=kind):
+        made: dict[str, Any] = {"generator": (k for k in [1]), "TextIOWrapper": file}
+        made["KeyError"] = Keyed(Path())
+        fingerprint(held(made[kind]))
+
+
+def test_a_lock_is_in_nobodys_way() -> None:
+    assert fingerprint(threading.Lock()) == fingerprint(threading.Lock())
+
+
+# ---------------------------------------------------------------------- in files, across processes
+
+MINE = """
+import torch
+from torch import nn
+{imports}
+WEIGHTS = torch.ones(3)
+NAMES = {{"a", "b", "c"}}
+
+
+class Scaled(nn.Module):
+    gain = 2.0
+    def forward(self, x):
+        return self.gain * x
+
+
+criterion = nn.Sequential(Scaled())
+margin, seeds = 0.1, 5
+
+
+def losses(model, batch):
+    {inside}
+    return criterion(model), {call}, NAMES, WEIGHTS
+"""
+KINDS = {
+    "attribute of a module": ("import helpers", "pass", "helpers.loss(batch)"),
+    "of a package": ("import box.helpers", "pass", "box.helpers.loss(batch)"),
+    "of a folder": ("import folder.helpers", "pass", "folder.helpers.loss(batch)"),
+    "under another name": ("import helpers as h", "pass", "h.loss(batch)"),
+    "from": ("from helpers import loss", "pass", "loss(batch)"),
+    "imported inside": ("", "import helpers", "helpers.loss(batch)"),
+    "imported from inside": ("", "from box.helpers import loss", "loss(batch)"),
+    "by way of another": ("import other", "pass", "other.helpers.loss(batch)"),
+    "called by a helper": ("import other", "pass", "other.call(batch)"),
+    "held by an object": ("import helpers", "pass", "helpers.LOSS.of(batch)"),
+    "a module as a value": ("import helpers\nuse = {'m': helpers}", "pass", "use['m'].loss(1)"),
+    "named like one of Python's": ("import profile", "pass", "profile.loss(batch)"),
+}
+HELPERS = """
+class Loss:
+    def of(self, batch):
+        return batch + {number}
+LOSS = Loss()
+unused = {unused}
+def loss(batch):
+    return batch + {number}
+"""
+PRINT = "import mine; from amnl._fingerprint import fingerprint; print(fingerprint(mine.losses))"
+RIVALS = {
+    "tokenize": lambda f: dask.tokenize.tokenize(f),
+    "joblib": lambda f: joblib.hash(f),
+    "cloudpickle": lambda f: hashlib.sha256(cloudpickle.dumps(f)).hexdigest(),
+}
+
+
+def written(folder: Path, kind: str, number: float = 1.0, unused: int = 0, **mine: str) -> None:
+    """A reader's file, and what it imports."""
+    imports, inside, call = KINDS[kind]
+    text = MINE.format(imports=imports, inside=inside, call=call)
+    for old, new in mine.items():
+        assert old in text
+        text = text.replace(old, new)
+    helpers = HELPERS.format(number=number, unused=unused)
+    files = {"mine": text, "helpers": helpers, "profile": helpers, "box/helpers": helpers}
+    files |= {"folder/helpers": helpers, "box/__init__": ""}
+    files["other"] = "import helpers\ndef call(batch):\n    return helpers.loss(batch)\n"
+    for name, content in files.items():
+        path = folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def printed(folder: Path, hash_seed: str = "1") -> str:
+    """What a fresh process finds."""
+    search = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", PRINT], capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": search}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def in_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, of: Callable[[Any], str] = fingerprint
+) -> str:
+    """What this process finds when it imports the files anew."""
+    ours = ("mine", "helpers", "other", "box", "folder", "profile")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setattr(sys, "dont_write_bytecode", True)
+        for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+            patch.delitem(sys.modules, name)
+        import mine
+
+        try:
+            return of(mine.losses)
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_helper_is_followed_however_it_is_reached(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, kind)
+    first = in_process(tmp_path, monkeypatch)
+    written(tmp_path, kind, number=1.5)
+    assert in_process(tmp_path, monkeypatch) != first
+    written(tmp_path, kind)
+    assert in_process(tmp_path, monkeypatch) == first
+
+
+def test_what_decides_nothing_changes_nothing(tmp_path: Path) -> None:
+    kind = "attribute of a module"
+    written(tmp_path, kind)
+    first = printed(tmp_path)
+    written(tmp_path, kind, unused=7, **{"margin, seeds = 0.1, 5": "margin, seeds = 0.2, 50"})
+    assert printed(tmp_path, "2") == first, "settings, another process"
+    written(tmp_path, kind, **{"class Scaled": "# above\n\n\nclass Scaled"})
+    assert printed(tmp_path) == first, "a comment above a class"
+    written(tmp_path, kind, **{"return criterion": "# inside\n    return criterion"})
+    assert printed(tmp_path) == first, "a comment in a function"
+    written(tmp_path, kind, **{"gain = 2.0": "gain = 2.5"})
+    assert printed(tmp_path) != first, "the code of a submodule"
+
+
+def test_a_classes_place_and_use_do_not_count() -> None:
+    """Python 3.13 keeps the first line of a class in it, and 3.14 what was asked of it."""
+    first = fingerprint(Noted)
+    for name in ("__firstlineno__", "__static_attributes__", "__annotations_cache__"):
+        before = vars(Noted).get(name)
+        try:
+            setattr(Noted, name, (4, "another"))
+            assert fingerprint(Noted) == first, name
+        finally:
+            delattr(Noted, name)
+            if before is not None:
+                setattr(Noted, name, before)
+
+
+@pytest.mark.parametrize(
+    ("library", "fails"), [("tokenize", "helper"), ("joblib", "helper"), ("cloudpickle", "comment")]
+)
+def test_what_libraries_do_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, fails: str
+) -> None:
+    """Once this fails, a library may do: see the module's docstring."""
+    kind = "attribute of a module"
+
+    def of(function: Any) -> str:
+        import mine
+
+        cloudpickle.register_pickle_by_value(mine)
+        try:
+            return RIVALS[library](function)
+        finally:
+            cloudpickle.unregister_pickle_by_value(mine)
+
+    written(tmp_path, kind)
+    first = in_process(tmp_path, monkeypatch, of)
+    if fails == "helper":
+        written(tmp_path, kind, number=1.5)
+        assert in_process(tmp_path, monkeypatch, of) == first
+    else:
+        written(tmp_path, kind, **{"class Scaled": "# above\n\n\nclass Scaled"})
+        assert in_process(tmp_path, monkeypatch, of) != first
+    assert re.fullmatch("[0-9a-f]{32,64}", first)
