@@ -408,7 +408,6 @@ def _run_pickled(whole: bytes, lam: float, seed: int) -> Run:
     """On a worker."""
     keep_freed_memory()
     problem, shared = pickle.loads(whole)
-    torch.set_default_dtype(problem.dtype)
     return run(problem, shared, lam, seed)
 
 

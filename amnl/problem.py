@@ -474,7 +474,7 @@ def _curvature_spread(problem: Problem, model: nn.Module, batch: Any) -> tuple[f
         for leaf, slope in zip(leaves[0], slopes, strict=True):
             if slope is None or not slope.requires_grad:
                 continue
-            probe = torch.randn(leaf[:1].shape, generator=draw).to(leaf)
+            probe = torch.randn(leaf[:1].shape, generator=draw, device="cpu").to(leaf)
             (bend,) = torch.autograd.grad((slope * probe).sum(), leaf, retain_graph=True)
             squares = squares + bend.reshape(len(bend), -1).square().sum(1)
     except (RuntimeError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -506,7 +506,7 @@ def _first_row_everywhere(output: Any, leaves: list[Tensor]) -> Any:
 def run(problem: Problem, shared: Sequence[str], lam: float, seed: int) -> Run:
     """Train one weight with one seed."""
     start = time.perf_counter()
-    with seeded(seed):
+    with seeded(seed, problem.dtype):
         model = problem.build()
         combiner = _combiner(problem, lam, model)
         parameters = dict(model.named_parameters())
@@ -563,15 +563,27 @@ def _takes_extras(combiner: Any) -> bool:
     return True
 
 
+class _Order(RandomSampler):
+    """Rows in an order that is drawn where its generator is, whatever the default device."""
+
+    def __iter__(self) -> Iterator[int]:
+        with torch.device("cpu"):
+            return iter(list(super().__iter__()))
+
+
 def _batches(data: Any, batch_size: int, order: torch.Generator) -> Iterator[Any]:
     """One epoch. A last batch of one is dropped."""
     tensors, rows = tensors_of(data), _rows(data)
     lone = batch_size > 1 and rows % batch_size == 1
     if not tensors:
-        yield from DataLoader(data, batch_size, shuffle=True, generator=order, drop_last=lone)
+        sampler = _Order(data, generator=order)
+        loader = DataLoader(data, batch_size, sampler=sampler, generator=order, drop_last=lone)
+        with torch.device("cpu"):
+            batches = iter(loader)
+        yield from batches
         return
     # A DataLoader would pick rows one by one, which takes longer than training a small model.
-    index = torch.randperm(rows, generator=order)
+    index = torch.randperm(rows, generator=order, device="cpu")
     for part in torch.split(index, batch_size)[: -1 if lone else None]:
         yield tuple(t[part] for t in tensors)
 
@@ -628,22 +640,38 @@ def mean_scale(scales: Sequence[Scale]) -> Scale:
     return Scale(*np.mean([dataclasses.astuple(s) for s in scales], axis=0).tolist())
 
 
-_one_at_a_time = threading.Lock()  # a run uses its process's random states
+_one_at_a_time = threading.Lock()  # a run uses its process's state
+# What a function may set for the whole process: how it is read, and how it is set again.
+_GLOBALS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_default_device, torch.set_default_device),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (np.geterr, lambda errors: np.seterr(**errors)),
+)
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Global random states from a seed, and one thread; afterwards all is as it was before."""
+def seeded(seed: int, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Global random states from a seed, one thread, and a default dtype where one is given;
+    afterwards all is as it was before, whatever the reader's functions have set."""
     with _one_at_a_time, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        threads = torch.get_num_threads()
+        before = [read() for read, _ in _GLOBALS]
         python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
             torch.set_num_threads(1)
+            if dtype is not None:
+                torch.set_default_dtype(dtype)
             torch.manual_seed(seed)
             np.random.seed(seed)  # noqa: NPY002
             random.seed(seed)
             yield
         finally:
-            torch.set_num_threads(threads)
+            for (read, write), value in zip(_GLOBALS, before, strict=True):
+                if read() != value:
+                    write(value)
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
