@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -278,20 +279,32 @@ def claim_12(a: Any, b: Any, d: Any, e: Any, f: Any) -> Ruling:
 
 
 def with_rivals(rows: Any) -> Any:
-    """Rows of adaptive combiners with the column `rival`: a key of `RIVALS`, or the bare name."""
-    known = {(name, json.dumps(s), w): rival for rival, (name, s, w) in RIVALS.items()}
+    """Rows of adaptive combiners with the column `rival`: a key of `RIVALS`, or else what the row
+    says of itself, which is none."""
     keys = zip(rows["combiner"], rows["combiner_settings"], rows["sample_weighted"], strict=True)
-    return rows.assign(rival=[known.get(key, key[0]) for key in keys])
+    return rows.assign(rival=[_rival(*key) for key in keys])
+
+
+def _rival(combiner: str, settings: str, weighted: bool) -> str:
+    with suppress(ValueError, TypeError):
+        found = (combiner, json.loads(settings), bool(weighted))  # 25 and 25.0 are one setting
+        for rival, known in RIVALS.items():
+            if found == known:
+                return rival
+    return f"{combiner} {settings}, samples {'' if weighted else 'not '}weighted"
 
 
 def rival_differences(rows: Any, reference: Callable[[bool], Any]) -> Any:
     """Test RMSE of every rival in `rows` minus that of a reference, in cycles.
 
     `reference(sample_weighted)` gives the test RMSE to compare with, as a Series over (subset,
-    seed). Returns a DataFrame with one row a (rival, seed) and one column a subset.
+    seed). Returns a DataFrame with one row a (rival, seed) and one column a subset. Raises
+    `ValueError` for a row that is of no rival.
     """
     found = {}
     for rival, part in with_rivals(rows).groupby("rival", sort=False):
+        if rival not in RIVALS:
+            raise ValueError(f"{rival} is no rival; the protocol's are {'; '.join(RIVALS)}")
         scores = part.set_index(["subset", "seed"])["test_rmse"]
         found[rival] = (scores - reference(RIVALS[rival][2])).unstack("subset")
     order = [rival for rival in RIVALS if rival in found]

@@ -10,8 +10,8 @@ tests for each, all of Student's t over the seeds:
 Why t and not the protocol's exact sign-flip test? With five seeds that test cannot reject: its
 smallest two-sided p-value is 2/2⁵ = 0.0625. The price is an assumption, that differences between
 seeds are roughly normal. `tools/five_point_rates.py` measures what the rule does when they are not.
-Differences without any spread are judged by their sign alone, as the exact test does it: two equal
-accuracies do not prove a weight.
+Differences without any spread, but for the rounding of float32, are judged by their sign alone, as
+the exact test does it: two equal accuracies do not prove a weight.
 """
 
 import math
@@ -27,7 +27,7 @@ from amnl.stats import ALPHA, holm
 
 POWER = 0.8
 MOST_SEEDS = 1000  # beyond that, nobody trains them
-_NO_SPREAD = 1e-9  # of the largest difference: rounding, not luck
+_NO_SPREAD = 1e-6  # of the largest score: its rounding in float32, not luck
 
 Array = NDArray[np.float64]
 
@@ -121,10 +121,11 @@ def decide(
     others = [lam for lam in lams if lam != reference]
     d = _differences(lams, table, reference)
     loss = -d if higher_is_better else d  # positive: worse than the reference
-    above, below = _p_above(loss, 0.0), _p_above(-loss, 0.0)
+    dust = _NO_SPREAD * float(np.abs(table).max())
+    above, below = _p_above(loss, 0.0, dust), _p_above(-loss, 0.0, dust)
     p = holm(np.minimum(1.0, 2 * np.minimum(above, below)))
-    not_better = _p_above(loss, -margin)
-    same = np.maximum(not_better, _p_above(-loss, -margin))
+    not_better = _p_above(loss, -margin, dust)
+    same = np.maximum(not_better, _p_above(-loss, -margin, dust))
     mean, half = d.mean(axis=0), stdtrit(n - 1, 0.975) * d.std(axis=0, ddof=1) / math.sqrt(n)
     finding = np.select(
         [
@@ -150,27 +151,30 @@ def decide(
     if better:
         best = min(better, key=lambda k: float(loss[:, k].mean()))
         return replace(found, verdict="better", recommended=others[best])
-    return replace(found, more_seeds=more_seeds(loss, margin))
+    return replace(found, more_seeds=more_seeds(loss, margin, dust))
 
 
-def more_seeds(loss: Array, margin: float) -> int | None:
+def more_seeds(loss: Array, margin: float, dust: float = 0.0) -> int | None:
     """About how many more seeds would end an "undecided"; None when that is more than 1000.
 
     `loss`, shape (seeds, m): differences from the reference, positive is worse. Takes their means
     and their pooled spread for the truth and asks at which number of seeds one weight is found
     better, or all are found not better, with a probability of 80 % (noncentral t; Bonferroni over
     the m weights for the first, and for the probability of all in the second). Two or three seeds
-    know their spread badly, so take it as an order of magnitude.
+    know their spread badly, so take it as an order of magnitude. Weights whose differences spread
+    by no more than `dust` are judged by their sign, so for them it is counted, not estimated.
     """
     n, m = loss.shape
-    spread = float(np.sqrt(loss.var(axis=0, ddof=1).mean()))
-    if spread == 0:
-        return 1
+    flat, mean = _flat(loss, dust), loss.mean(axis=0)
+    spread = math.sqrt(float(loss[:, ~flat].var(axis=0, ddof=1).mean())) if not flat.all() else 1.0
     counts = np.unique(np.geomspace(n + 1, MOST_SEEDS, 60).astype(int))
-    step = loss.mean(axis=0)[:, None] * np.sqrt(counts) / spread
+    step = mean[:, None] * np.sqrt(counts) / spread
     room = step + margin * np.sqrt(counts) / spread
     better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA / (2 * m)), counts - 1, -step)
     not_better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA), counts - 1, room)
+    sign = 0.5**counts
+    better[flat] = (mean[flat, None] < 0) & (2 * m * sign < ALPHA)
+    not_better[flat] = (mean[flat, None] + margin > 0) & (sign < ALPHA)
     enough = (better >= POWER).any(axis=0) | (not_better >= 1 - (1 - POWER) / m).all(axis=0)
     return int(counts[enough][0]) - n if enough.any() else None
 
@@ -209,12 +213,16 @@ def _differences(lams: Sequence[float], table: Array, reference: float) -> Array
     return np.delete(table, at, axis=1) - table[:, [at]]
 
 
-def _p_above(d: Array, bound: float) -> Array:
+def _flat(d: Array, dust: float) -> NDArray[np.bool_]:
+    """Of each column, whether its differences are one number, but for `dust`."""
+    return np.asarray(np.ptp(d, axis=0) <= dust)
+
+
+def _p_above(d: Array, bound: float, dust: float) -> Array:
     """One-sided p-values, shape (m,), of "the mean of d[:, k] is not above `bound`"."""
     n = len(d)
     excess = d.mean(axis=0) - bound
     spread = d.std(axis=0, ddof=1)
-    flat = np.ptp(d, axis=0) <= _NO_SPREAD * np.abs(d).max(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = stdtr(n - 1, -excess * math.sqrt(n) / spread)
-    return np.where(flat, np.where(excess > 0, 0.5**n, 1.0), p)
+    return np.where(_flat(d, dust), np.where(excess > 0, 0.5**n, 1.0), p)

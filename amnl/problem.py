@@ -150,7 +150,7 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
         with seeded(seed):
             models.append(problem.build())
     _check_seed(models, same_start)
-    _check_rows(problem, models[1])
+    _check_rows(problem, models[2])
     notes = []
     with seeded(0):
         model = models[0]
@@ -174,7 +174,7 @@ def check(problem: Problem, lams: Sequence[float] = FIVE, same_start: bool = Fal
                 f"losses() goes through {strangers} parameters that are not the model's: no run "
                 "trains them. Make their layer in build(), as a part of the model"
             )
-        untrained = _check_metric(problem, model)
+        untrained = _check_metric(problem, models[1])  # training mode moves statistics
     if same_start:
         notes.append("same_start: seeds differ in the order of batches and the like alone")
     return Checked(scale, untrained, shared, tuple(notes))

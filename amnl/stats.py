@@ -7,6 +7,8 @@ page "The protocol".
 """
 
 import itertools
+import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +26,10 @@ FIVE = (0.3, 0.4, 0.5, 0.6, 0.7)  # the source's coarse sweep
 ALPHA = 0.05
 MARGIN = 0.5  # cycles; within it two weights are called equivalent
 RESAMPLES = 9_999
+MOST = 20  # differences of an exact test: a million sign patterns
 _DECIMALS = 9  # scores that differ by less than a billionth of a cycle are equal
+_DUST = 1e-12  # what additions leave of equal scores
+_AT_ONCE = 2**22  # numbers that a test holds in memory
 
 Array = NDArray[np.float64]
 Alternative = Literal["two-sided", "less", "greater"]
@@ -38,14 +43,30 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
 
     `differences` has shape (n,), or (n, m) for m tests, one a column: the result is a float or an
     array (m,). The statistic is the mean, against all 2ⁿ sign patterns. The smallest two-sided
-    value is 2/2ⁿ, so five seeds never reach 0.05. Raises `ValueError` for fewer than two
-    differences, NaN and infinity.
+    value is 2/2ⁿ, so five seeds never reach 0.05. Differences below a billionth count as none, with
+    a warning where all are: cycles have no such, in another unit scale them. Raises `ValueError`
+    for fewer than two differences, for more than 20, NaN and infinity.
     """
+    d = _finite(differences)
+    if d.ndim not in (1, 2):
+        raise ValueError(f"differences have shape (n,) or (n, m), got {d.shape}")
+    if len(d) > MOST:
+        raise ValueError(
+            f"{len(d)} differences have 2**{len(d)} sign patterns; an exact test takes {MOST} at "
+            "most. For more, a t-test does: scipy.stats.ttest_1samp"
+        )
+    if _DUST < np.abs(d).max() < 0.5 * 10.0**-_DECIMALS:
+        warnings.warn(
+            f"all differences are below a billionth, the largest is {np.abs(d).max():.1g}, and "
+            "count as none; give the scores in a smaller unit",
+            stacklevel=2,
+        )
     result = scipy.stats.permutation_test(
-        (_finite(differences),),
+        (d,),
         _rounded(np.mean),
         permutation_type="samples",
         n_resamples=np.inf,
+        batch=max(1, _AT_ONCE // d.size),
         vectorized=True,
         alternative=alternative,
     )
@@ -88,21 +109,30 @@ def interval(
 
     Each sample has shape (n,) and is resampled within itself: one sample gives the interval of its
     mean, four subsets that of the mean of their means. `statistic(*samples, axis)` replaces the
-    mean. Samples without spread give a point. Raises `ValueError` for an empty sample, NaN and
-    infinity.
+    mean. Samples without spread give a point. Raises `ValueError` for an empty sample, one that is
+    not of shape (n,), NaN and infinity.
     """
     checked = [_finite(sample) for sample in samples]
+    for sample in checked:
+        if sample.ndim != 1:
+            raise ValueError(f"a sample has shape (n,), got {sample.shape}; give each by itself")
     if all(np.ptp(sample) < 10.0**-_DECIMALS for sample in checked):
         point = float(statistic(*checked, axis=-1))
         return point, point
-    low, high = scipy.stats.bootstrap(
-        checked,
-        _rounded(statistic),
-        n_resamples=RESAMPLES,
-        vectorized=True,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
+    for method in ("BCa", "percentile"):  # the first has no answer where all but one are equal
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)
+            low, high = scipy.stats.bootstrap(
+                checked,
+                _rounded(statistic),
+                n_resamples=RESAMPLES,
+                vectorized=True,
+                method=method,
+                rng=np.random.default_rng(0),
+            ).confidence_interval
+        if math.isfinite(low) and math.isfinite(high):
+            break
     return float(low), float(high)
 
 

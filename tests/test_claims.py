@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -407,6 +408,40 @@ def test_gaba_is_compared_with_unweighted_samples() -> None:
     d["test_rmse"] += 2.0  # without sample weights everything is harder
     e = rivals("e", lambda rival, *_: 2.0 * (rival == "GABA"))
     assert claims.claim_12(a, b, d, e, rivals("f", lambda *_: 0.0)).verdict == HOLDS
+
+
+@pytest.mark.parametrize("rival", claims.RIVALS)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"combiner_settings": '{"speed": 3.0}'},
+        {"combiner_settings": '{"floor": 0.1}'},
+        {"combiner_settings": "{"},
+        {"sample_weighted": "the other"},
+        {"combiner": "uncertainty", "combiner_settings": '{"gain": 1}'},
+    ],
+    ids=lambda odd: "-".join(odd),
+)
+def test_a_run_of_other_settings_is_no_rival(rival: str, odd: dict[str, Any]) -> None:
+    rows = rivals("e", lambda *_: 0.0)
+    half = claims.by_lam(cells("a", flat), (0.5,))[0.5]
+    chosen = claims.with_rivals(rows)["rival"] == rival
+    if "sample_weighted" in odd:
+        odd = {"sample_weighted": not claims.RIVALS[rival][2]}
+    for column, value in odd.items():
+        rows.loc[chosen, column] = value
+    named = set(claims.with_rivals(rows)["rival"])
+    assert len(named - set(claims.RIVALS)) == 1 and rival not in named
+    with pytest.raises(ValueError, match="is no rival"):
+        claims.rival_differences(rows, lambda weighted: half)
+
+
+@pytest.mark.parametrize("written", ['{"speed": 25}', '{"speed":25.0}', '{"speed": 2.5e1}'])
+def test_a_setting_is_compared_as_a_number(written: str) -> None:
+    rows = rivals("f", lambda *_: 0.0)
+    before = claims.with_rivals(rows)["rival"]
+    rows["combiner_settings"] = rows["combiner_settings"].replace('{"speed": 25.0}', written)
+    assert (claims.with_rivals(rows)["rival"] == before).all()
 
 
 # -------------------------------------------------------------------------------------- the ledger

@@ -142,6 +142,33 @@ def test_one_seed_decides_nothing() -> None:
     assert "one seed" in str(found)
 
 
+def steps_of(kind: Any, seeds: int, others: int) -> dict[float, list[float]]:
+    """Accuracies in hundredths: every weight but the reference is better by 0.1 at each seed."""
+    lams = (0.5, 0.7, 0.3, 0.6, 0.4)[: others + 1]
+    worse = [0.5 + k / 100 for k in range(seeds)]
+    return {lam: [float(kind(a if lam == 0.5 else a + 0.1)) for a in worse] for lam in lams}
+
+
+@pytest.mark.parametrize("others", [1, 4])
+@pytest.mark.parametrize("kind", [float, np.float32], ids=["double", "single"])
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e4])
+def test_ties_in_any_rounding_are_judged_by_their_sign_and_so_is_what_would_tell(
+    kind: Any, others: int, scale: float
+) -> None:
+    enough = {1: 6, 4: 8}[others]  # 2 · others · 0.5ⁿ < 0.05
+    for seeds in range(2, enough + 2):
+        scores = steps_of(lambda a: float(kind(scale * a)), seeds, others)
+        found = decide(scores, 0.05 * scale, higher_is_better=True)
+        assert found.verdict == ("undecided" if seeds < enough else "better")
+        if seeds < enough:
+            assert found.more_seeds == enough - seeds
+
+
+def test_a_tie_beside_a_spread_is_counted_too() -> None:
+    loss = np.array([[-0.1, -0.1, -0.1, -0.1], [-0.1, -0.3, 0.2, -0.1]]).T
+    assert more_seeds(loss, 0.01, 1e-9) == 7 - 4
+
+
 @pytest.mark.parametrize(("seeds", "verdict"), [(2, "undecided"), (5, "undecided"), (6, "better")])
 def test_differences_without_spread_are_judged_by_their_sign(seeds: int, verdict: str) -> None:
     """As the exact test does: two equal accuracies prove nothing, six one-sided coins do."""
@@ -804,6 +831,18 @@ def test_a_last_batch_of_one_is_dropped() -> None:
     for batch_size in (13, 3):  # 40 = 3 · 13 + 1
         sweep(build=with_norm, batch_size=batch_size)
         sweep(build=with_norm, batch_size=batch_size, train=list(zip(*TRAIN, strict=True)))
+
+
+def test_a_fresh_model_is_scored_as_it_was_built() -> None:
+    """Trying the losses out moves the statistics of a BatchNorm."""
+
+    def with_norm() -> nn.Module:
+        return nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3))
+
+    torch.manual_seed(0)
+    fresh = with_norm().eval()
+    shifted = (10 * X + 5, Y, Z)
+    assert sweep(build=with_norm, train=shifted).untrained == metric(fresh, TRAIN)
 
 
 def test_a_missing_half_is_said() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -117,6 +118,53 @@ def test_what_cannot_be_tested_is_refused(test) -> None:
         test([np.inf, 1.0])
     with pytest.raises(ValueError, match="empty"):
         test([])
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: sign_flip(np.ones(25)), r"25 differences.*20 at most.*ttest"),
+        (lambda: equivalence(np.ones(21)), r"21 differences"),
+        (lambda: sign_flip(np.ones((2, 2, 2))), r"\(n, m\), got \(2, 2, 2\)"),
+        (lambda: sign_flip(1.0), r"\(n,\)"),
+        (lambda: interval(np.ones((3, 2))), r"\(n,\), got \(3, 2\)"),
+        (lambda: interval(2.0), r"\(n,\), got \(\)"),
+    ],
+)
+def test_what_a_test_has_no_room_for_is_named(use: Callable[[], object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        use()
+
+
+def test_eighteen_seeds_need_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    d = rng.normal(size=(18, 4))
+    tracemalloc.start()
+    p = sign_flip(d)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 300e6
+    for k in range(4):
+        assert p[k] == sign_flip(d[:, k])
+
+
+@pytest.mark.parametrize("outlier", [1e-9, 2e-9, 2e-8, 1e-3])
+def test_nine_equal_and_one_other_have_an_interval(
+    outlier: float, recwarn: pytest.WarningsRecorder
+) -> None:
+    low, high = interval([1.0] * 9 + [1.0 + outlier])
+    assert 1.0 <= low <= high <= 1.0 + outlier
+    assert not recwarn
+
+
+def test_differences_in_a_tiny_unit_are_mentioned() -> None:
+    with pytest.warns(UserWarning, match="below a billionth.*1e-10.*smaller unit"):
+        assert sign_flip([1e-10] * 10) == 1.0
+
+
+def test_dust_is_no_difference(recwarn: pytest.WarningsRecorder) -> None:
+    assert sign_flip([0.1 + 0.2 - 0.3] * 10) == 1.0
+    assert not recwarn
 
 
 @settings(max_examples=25, deadline=None)
