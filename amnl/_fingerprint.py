@@ -21,7 +21,7 @@ import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType, types.EllipsisT
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))  # they hold nothing
 # Of a class: where it stands, what others say of it, and what Python keeps of its use.
 _NOT_CODE = {"__dict__", "__weakref__", "__module__", "__doc__", "_abc_impl", "__firstlineno__"}
-_NOT_CODE |= {"__static_attributes__", "__annotations_cache__"}
+_NOT_CODE |= {"__static_attributes__", "__annotations_cache__", "__slotnames__"}
 _HEAP_TYPE = 1 << 9  # CPython's flag of classes that were made by running code
 
 
@@ -130,10 +130,10 @@ def _parts_of_function(value: types.FunctionType) -> Iterator[Any]:
     yield from (_content(cell) for cell in value.__closure__ or ())
     space = value.__globals__
     if not _is_installed(space.get("__name__")):
-        names = _names(value.__code__)
-        yield from _named(space, names)
-        imported = _imported(value.__code__, space.get("__package__"))
-        yield from _named(imported, names | imported.keys())
+        code, names = value.__code__, _names(value.__code__)
+        yield from _named(space, _globals(code), names)
+        imported = _imported(code, space.get("__package__"))
+        yield from _named(imported, imported.keys(), names)
 
 
 def _parts_of_class(value: type) -> Iterator[Any]:
@@ -184,16 +184,22 @@ def rows_of(data: Any) -> Iterator[str]:
 
 
 def _named(
-    space: Mapping[str, Any], names: set[str], inside: tuple[Any, ...] = ()
+    space: Mapping[str, Any], wanted: Set[str], names: Set[str], inside: tuple[Any, ...] = ()
 ) -> Iterator[Any]:
-    """What these names stand for. Of a reader's own module, what they stand for in it."""
-    for name in sorted(names & space.keys()):
+    """What the wanted names stand for. Of a reader's own module, what `names` stand for in it."""
+    for name in sorted(wanted & space.keys()):
         value = space[name]
         yield name
         if not isinstance(value, types.ModuleType) or _is_installed(value.__name__):
             yield value
         elif value not in inside:
-            yield from _named(vars(value), names, (*inside, value))
+            yield from _named(vars(value), names, names, (*inside, value))
+
+
+def _globals(code: types.CodeType) -> set[str]:
+    """Global names that a function looks up or sets, its inner functions too."""
+    steps = (step for part in _with_inner(code) for step in dis.get_instructions(part))
+    return {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
 
 
 def _imported(code: types.CodeType, package: str | None) -> dict[str, types.ModuleType]:
@@ -225,7 +231,7 @@ def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """Names that a function looks up, its inner functions too."""
+    """All names that a function looks up, of attributes and in its inner functions, too."""
     return set().union(*(part.co_names for part in _with_inner(code)))
 
 

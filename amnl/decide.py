@@ -114,6 +114,7 @@ def decide(
     Raises `ValueError` for scores that do not pair, are not finite, or are of fewer than two λ, and
     for a `margin` that is not positive.
     """
+    margin = float(margin)  # of NumPy or PyTorch, too
     lams, table = _paired(scores, margin)
     reference, n = reference_of(lams), table.shape[0]
     if n == 1:

@@ -15,7 +15,9 @@ import math
 import pickle
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -57,6 +59,8 @@ LIMITS = (
 _MANY = 9  # weights; more, or closer ones than _CLOSE, call for a warning
 _CLOSE = 0.1
 _NEAR = 0.005  # share of the pull; a loss divided by three digits of a ratio is that near a half
+_TRIES = 4  # as often as Dask itself lets a task's workers die
+_SAFE = "Finished runs are in the store, if you named one"
 _SAME = 1e-5  # relative: pulls closer than that come from one and the same training
 
 
@@ -373,35 +377,50 @@ def _all_runs(
         fresh = _on_dask(client, problem, shared, waiting)
     else:
         fresh = (run(problem, shared, *cell) for cell in waiting)
-    for done, one in enumerate(fresh, start=1):
-        kept.put(one)
-        found[one.lam, one.seed] = one
-        left = (time.monotonic() - start) / done * (len(waiting) - done)
-        tell(
-            f"λ = {one.lam:g}, seed {one.seed}: {one.score:.4g}; {len(found)} of {len(cells)} "
-            f"runs, {_minutes(left / 60)} to go"
-        )
+    with closing(fresh):  # an error of `tell` ends it now, its tasks too
+        for done, one in enumerate(fresh, start=1):
+            kept.put(one)
+            found[one.lam, one.seed] = one
+            left = (time.monotonic() - start) / done * (len(waiting) - done)
+            tell(
+                f"λ = {one.lam:g}, seed {one.seed}: {one.score:.4g}; {len(found)} of {len(cells)} "
+                f"runs, {_minutes(left / 60)} to go"
+            )
     return [found[cell] for cell in cells]
 
 
 def _on_dask(
     client: "Client", problem: Problem, shared: Sequence[str], cells: Sequence[tuple[float, int]]
-) -> Iterator[Run]:
+) -> Generator[Run, None, None]:
     import cloudpickle
     from distributed import KilledWorker, as_completed
 
-    whole = client.scatter(cloudpickle.dumps((problem, shared)), hash=False)
-    futures = [client.submit(_run_pickled, whole, *cell, pure=False) for cell in cells]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    except KilledWorker as error:
-        raise RuntimeError(
-            "a run took its worker down several times; is there enough memory? Finished runs are "
-            "in the store, if you named one"
-        ) from error
-    finally:
-        client.cancel(futures)
+    pickled = cloudpickle.dumps((problem, shared))
+    lost, tries = list(cells), 0
+    while lost:
+        if tries == _TRIES:
+            raise RuntimeError(
+                f"Dask lost {len(lost)} runs {_TRIES} times, as workers died that held the data; "
+                f"{_SAFE}"
+            )
+        tries += 1
+        whole = client.scatter(pickled, hash=False)
+        futures = {client.submit(_run_pickled, whole, *c, pure=False): c for c in lost}
+        lost = []
+        try:
+            for future in as_completed(futures):
+                try:
+                    one = future.result()
+                except CancelledError:  # the worker that held the problem is gone
+                    lost.append(futures[future])
+                else:
+                    yield one
+        except KilledWorker as error:
+            raise RuntimeError(
+                f"a run took its worker down several times; is there enough memory? {_SAFE}"
+            ) from error
+        finally:
+            client.cancel(list(futures))
 
 
 def _run_pickled(whole: bytes, lam: float, seed: int) -> Run:

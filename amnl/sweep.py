@@ -12,34 +12,41 @@ many cells train side by side in this process (`amnl.population`). Which cells m
 is fixed by the book's protocol page.
 """
 
+import copy
 import ctypes
 import dataclasses
 import errno
 import gc
 import hashlib
 import json
+import math
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import sys
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from amnl import cmapss, population
+from amnl._fingerprint import UnreadError, fingerprint
 from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
 from amnl.combine import SOURCE_LAMS
-from amnl.combiners import FixedWeightLoss, make_combiner
+from amnl.combiners import _FACTORIES, FixedWeightLoss, make_combiner
 from amnl.losses import rmse
 from amnl.model import make_model
 from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, pick_device, train
@@ -76,6 +83,8 @@ ADAPTIVE: _Combiners = (
 _CELL = ("preset", "combiner", "combiner_settings", "rul_unit", "sample_weighted", "subset", "seed")
 TOGETHER = 110  # cells side by side on a GPU, a subset's eleven weights of ten seeds
 _EARLY = 15  # epochs of the source's coarse sweep
+_VERSION = 1  # of records; raise it when training changes and no setting does: cells are run again
+_BESIDE = ("version", "code")
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 _NO_DASK = "a sweep needs Dask: pip install 'amnl[cluster]'"
 _T = TypeVar("_T")
@@ -83,6 +92,10 @@ _T = TypeVar("_T")
 
 class StoreError(RuntimeError):
     """A record or a store that cannot be used. The message names the file and the way out."""
+
+
+class OtherVersionError(StoreError):
+    """A whole record that another version of amnl made. It is no result of this one's."""
 
 
 # --------------------------------------------------------------------------------------- the grid
@@ -109,6 +122,9 @@ def grid(
     make_model(settings.get("preset", TrainConfig.preset))
     for name, options in combiners:
         make_combiner(name, **options)
+    for name, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value}")
     return [
         TrainConfig(
             **{"stride": STRIDES.get(subset, 1), **settings},
@@ -154,13 +170,16 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
 
 
 class Store:
-    """A folder of finished cells. `cells/` holds a record each, `failed/` what went wrong."""
+    """A folder of finished cells. `cells/` holds a record each, `failed/` what went wrong.
+
+    A record is named by the settings and the data of its cell, by the code of a combiner that is
+    not amnl's own, and by the version of records, where it is not the first.
+    """
 
     def __init__(self, folder: str | Path, *, make: bool = True) -> None:
         """Makes the folder, unless told to take what is there. Raises `StoreError` where that
         cannot be done, and for a folder that is no store."""
         self.folder = Path(folder).expanduser()
-        self._claims: Any = None
         if not make:
             if not (self.folder / "cells").is_dir():
                 raise StoreError(
@@ -175,36 +194,63 @@ class Store:
 
     def path(self, config: TrainConfig, data: str) -> Path:
         """Where this cell's record is, or will be. `data` is the `str` of a `Source`."""
-        settings = dataclasses.asdict(config)
-        for f in dataclasses.fields(config):
-            if f.type is float:
-                settings[f.name] = float(settings[f.name])  # 125 and 125.0 are one cell
-        identity = _canonical({"config": settings, "data": data})
+        return self._path(dataclasses.asdict(config), data, _beside(config))
+
+    def _path(self, settings: dict[str, Any], data: str, beside: dict[str, Any]) -> Path:
+        known = {f.name for f in dataclasses.fields(TrainConfig) if f.type is float}
+        same = {k: float(v) if k in known else v for k, v in settings.items()}
+        same["combiner_settings"] = _as_floats(settings["combiner_settings"])
+        identity = _canonical({"config": same, "data": data, **beside})
         digest = hashlib.sha256(identity).hexdigest()[:16]
-        return self.folder / "cells" / f"{config.subset}-seed{config.seed}-{digest}.json"
+        return self.folder / "cells" / f"{settings['subset']}-seed{settings['seed']}-{digest}.json"
 
     def __len__(self) -> int:
         return sum(1 for _ in self.folder.glob("cells/*.json"))
 
     def __iter__(self) -> Iterator[RunResult]:
-        """Every record, verified."""
-        return (self.load(path) for path in sorted(self.folder.glob("cells/*.json")))
+        """Every record, verified. Those of other versions of amnl are left out, with a warning."""
+        others = []
+        for path in sorted(self.folder.glob("cells/*.json")):
+            try:
+                yield self.load(path)
+            except OtherVersionError as error:
+                others.append(error)
+        if others:
+            more = f" ({len(others)} such records)" if len(others) > 1 else ""
+            warnings.warn(f"left out: {others[0]}{more}", stacklevel=2)
 
     def load(self, path: Path) -> RunResult:
-        """One record. Raises `StoreError` when it is not what was written."""
+        """One record. Raises `StoreError` when it is not what was written, `OtherVersionError` when
+        it has other settings than a `TrainConfig` of today, or is of another format."""
 
         def parse(run: dict[str, Any]) -> RunResult:
-            result = RunResult.from_dict(run)
-            if path.name != self.path(result.config, result.provenance["data"]).name:
+            beside = {key: run.pop(key) for key in _BESIDE if key in run}
+            settings, data = run["config"], run["provenance"]["data"]
+            if path.name != self._path(settings, data, beside).name:
                 raise ValueError("its name is that of another cell")
+            if faults := _of_another_version(settings, beside.get("version", 1)):
+                raise OtherVersionError(
+                    f"{path} was made by another version of amnl ({faults}). That version reads "
+                    "it; in this one, the next sweep trains its cell again, and leaves it as it is"
+                )
+            result = RunResult.from_dict(run)
+            if "code" in beside:
+                result.provenance["combiner_code"] = beside["code"]
             return result
 
         return unsealed(path, parse)
 
     def put(self, result: RunResult) -> None:
-        """Keep a finished cell: the whole record or none."""
+        """Keep a finished cell: the whole record or none. Raises `StoreError` for a run whose
+        combiner was given as an object, as its settings do not say which."""
+        if given := result.provenance.get("combiner"):
+            raise StoreError(
+                f"this run's combiner was an object, {given}, and its settings say "
+                f"{result.config.combiner!r}: in a store it would pass for that. Register it and "
+                "name it in the settings, or keep the run with RunResult.save"
+            )
         path = self.path(result.config, result.provenance["data"])
-        self._write(path, sealed(result.to_dict()))
+        self._write(path, sealed({**result.to_dict(), **_beside(result.config)}))
         self._failure(path).unlink(missing_ok=True)
 
     def put_failure(self, config: TrainConfig, data: str, error: BaseException) -> None:
@@ -239,32 +285,50 @@ class Store:
             )
 
     def claim(self, path: Path) -> bool:
-        """Take a cell for this process, unless another has it. Ends with `release`, or with the
-        process, however it ends. (A byte range of one lock file. Windows has none, nor do some
-        network drives: there two sweeps may do the same work twice.)"""
-        return self._lock(path, take=True)
+        """Take a cell for this store, unless another has it, here or in another process. Ends with
+        `release` or `close`, or with the process, however it ends. (A byte range of one lock file.
+        Windows has none, nor do some network drives: there two processes may do the same work
+        twice.)"""
+        with _claiming:
+            claims = self._claims()
+            free = path.name not in claims.owners and self._lock(claims, path.name, take=True)
+            if free:
+                claims.owners[path.name] = self
+            return free
 
     def release(self, path: Path) -> None:
         """Give a claimed cell back."""
-        self._lock(path, take=False)
+        self._release([path.name])
 
     def close(self) -> None:
-        """Give every claim back. The store can still be used."""
-        if self._claims is not None:
-            self._claims.close()
-            self._claims = None
+        """Give every claim of this store back. It can still be used."""
+        self._release(list(self._claims().owners))
 
-    def _lock(self, path: Path, *, take: bool) -> bool:
+    def _release(self, names: list[str]) -> None:
+        with _claiming:
+            claims = self._claims()
+            for name in names:
+                if claims.owners.get(name) is self:
+                    del claims.owners[name]
+                    self._lock(claims, name, take=False)
+            if claims.file and not claims.owners:
+                claims.file.close()
+                claims.file = None
+
+    def _claims(self) -> "_Claims":
+        return _CLAIMS.setdefault((os.getpid(), str(self.folder.resolve())), _Claims())
+
+    def _lock(self, claims: "_Claims", name: str, *, take: bool) -> bool:
         try:
             import fcntl
         except ImportError:
             return True
-        if self._claims is None:
-            self._claims = (self.folder / "claims").open("wb")
-        place = int(hashlib.sha256(path.name.encode()).hexdigest()[:15], 16)
+        if claims.file is None:
+            claims.file = (self.folder / "claims").open("wb")
+        place = int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)
         how = fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN
         try:
-            fcntl.lockf(self._claims, how, 1, place)
+            fcntl.lockf(claims.file, how, 1, place)
         except OSError as error:
             if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 return True
@@ -291,8 +355,75 @@ class Store:
         )
 
 
+@dataclass
+class _Claims:
+    """What this process has claimed in one folder, and for which of its stores. They share a file,
+    as a process loses all its locks on a file once it closes it, whoever opened it."""
+
+    file: Any = None
+    owners: dict[str, Store] = field(default_factory=dict)
+
+
+_CLAIMS: dict[tuple[int, str], _Claims] = {}  # of a process and a folder
+_claiming = threading.Lock()
+
+
+def _beside(config: TrainConfig) -> dict[str, Any]:
+    """What decides a cell besides its settings and data. Raises `StoreError` where a combiner that
+    is not amnl's own holds what cannot be looked into."""
+    beside: dict[str, Any] = {} if _VERSION == 1 else {"version": _VERSION}
+    if factory := _own_factories([config]).get(config.combiner):
+        try:
+            beside["code"] = fingerprint(factory)
+        except UnreadError as error:
+            raise StoreError(
+                f"combiner {config.combiner!r} holds a {error}, so its code cannot be known again; "
+                "make it in __init__, or leave it out in __getstate__"
+            ) from error
+    return beside
+
+
+def _own_factories(cells: Iterable[TrainConfig]) -> dict[str, Callable[..., Any]]:
+    """What makes the combiners that are not amnl's, by name."""
+    made = {config.combiner: _FACTORIES.get(config.combiner) for config in cells}
+    return {
+        name: factory
+        for name, factory in made.items()
+        if factory and not str(getattr(factory, "__module__", "")).startswith("amnl.")
+    }
+
+
+def _of_another_version(settings: dict[str, Any], version: int) -> str:
+    """In what the settings and the version of a record differ from today's."""
+    today = {f.name for f in dataclasses.fields(TrainConfig)}
+    faults = [f"it lacks {name}" for name in sorted(today - settings.keys())]
+    faults += [f"it has {name}" for name in sorted(settings.keys() - today)]
+    faults += [f"its format is {version}, ours {_VERSION}"] if version != _VERSION else []
+    return ", ".join(faults)
+
+
+def _as_floats(value: Any) -> Any:
+    """25 and 25.0 are one setting, in whatever it lies."""
+    if isinstance(value, dict):
+        return {key: _as_floats(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_floats(part) for part in value]
+    if hasattr(value, "item"):  # of NumPy or PyTorch
+        value = value.item()
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(
+        value, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_plain
+    ).encode()
+
+
+def _as_plain(value: Any) -> Any:
+    """A number of NumPy or PyTorch as Python's own."""
+    if not hasattr(value, "item"):
+        raise TypeError(f"{value!r} ({type(value).__name__}) cannot be kept in a record")
+    return value.item()
 
 
 def sealed(run: dict[str, Any]) -> bytes:
@@ -374,7 +505,7 @@ def run(
     precision  of matrix products of cells side by side: see `Population`
     on_change  called whenever a cell starts or ends
 
-    A cell whose loss stops being finite, or that takes its worker down three times, is recorded as
+    A cell whose loss stops being finite, or that takes its worker down four times, is recorded as
     failed and the others go on. A worker that dies has its cell run again by another. Raises
     `StoreError`, `DataError`, and `RuntimeError` when the scheduler is lost; finished cells stay.
     `SystemExit`, one line, where a script calls it without a main guard: see `connect`.
@@ -392,20 +523,46 @@ def run(
     if not waiting:
         return progress
     store.check_space(len(waiting))
+    store = copy.copy(store)  # its claims are this call's, whoever else has the store
     folder = None if data_dir is None else str(found.folder)
-    groups = _groups(waiting, together or (TOGETHER if here else 1))
+    together = together or (TOGETHER if here else 1)
+    groups = _groups(waiting, together)
     train_cells = partial(
-        _train_cells, data_dir=folder, source=source, device=device, precision=precision
+        _train_cells,
+        data_dir=folder,
+        source=source,
+        device=device,
+        precision=precision,
+        stacked=together > 1,
     )
     try:
         if here:
             _drive_here(train_cells, groups, waiting, store, source, progress, on_change)
             return progress
         with connect(scheduler, workers or _cores()) as client:
+            train_cells = partial(train_cells, factories=_pickled(waiting.values()))
             _drive(client, train_cells, groups, waiting, store, source, progress, on_change)
     finally:
         store.close()  # a notebook lives on after an error, its claims must not
     return progress
+
+
+def _pickled(cells: Iterable[TrainConfig]) -> dict[str, bytes]:
+    """Combiners that are not amnl's, with their code, as workers know none of them."""
+    import cloudpickle
+
+    found = {}
+    for name, factory in _own_factories(cells).items():
+        module = sys.modules.get(factory.__module__)
+        by_name = module is not None and factory.__module__ != "__main__"
+        if by_name:  # a worker may have another day's
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            found[name] = cloudpickle.dumps(factory)
+        finally:
+            if by_name:
+                cloudpickle.unregister_pickle_by_value(module)
+    return found
 
 
 def _groups(cells: dict[Path, TrainConfig], together: int) -> deque[list[Path]]:
@@ -585,10 +742,13 @@ def _train_cells(
     device: str | None = None,
     precision: str | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    stacked: bool = False,
+    factories: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[dict[str, Any] | TrainingError]:
     """On a worker: train cells with the very data that the sweep is about, on one thread or the
-    GPU. One result a cell, or why it stopped."""
+    GPU, and with the combiners of the sweep. One result a cell, or why it stopped."""
     with _one_at_a_time:
+        _FACTORIES.update({name: pickle.loads(factory) for name, factory in factories.items()})
         torch.set_num_threads(1)
         keep_freed_memory()
         found = cmapss.find(data_dir)
@@ -598,7 +758,7 @@ def _train_cells(
                 "AMNL_DATA_DIR at the same files on every machine."
             )
         configs = [TrainConfig(**s) for s in settings]
-        results = _together(configs, found, pick_device(device), precision, on_epoch)
+        results = _together(configs, found, pick_device(device), precision, on_epoch, stacked)
         return [r if isinstance(r, TrainingError) else r.to_dict() for r in results]
 
 
@@ -617,11 +777,15 @@ def _alone(
     except TrainingError as error:
         return error
     except torch.OutOfMemoryError as error:
-        what = str(error).partition(". ")[0]
-        return TrainingError(
-            f"not even one cell fits on the GPU ({what}); preset {config.preset}, batch size "
-            f"{config.batch_size}. A smaller --batch-size needs less."
-        )
+        return _too_large(config, error)
+
+
+def _too_large(config: TrainConfig, error: torch.OutOfMemoryError) -> TrainingError:
+    what = str(error).partition(". ")[0]
+    return TrainingError(
+        f"not even one cell fits on the GPU ({what}); preset {config.preset}, batch size "
+        f"{config.batch_size}. A smaller --batch-size needs less."
+    )
 
 
 def _together(
@@ -630,23 +794,29 @@ def _together(
     device: torch.device,
     precision: str | None,
     on_epoch: Callable[[int], None] | None,
+    stacked: bool = False,
 ) -> list[RunResult | TrainingError]:
-    """A population, or two halves of it where the GPU's memory does not hold the whole."""
-    if len(configs) == 1 and precision is None:
-        return [_alone(configs[0], source, device, on_epoch)]
+    """A population, or two halves of it where the GPU's memory does not hold the whole. Where cells
+    are trained side by side, one that is left over is a population, too: of a seed, all have the
+    dropout masks of one."""
     first = configs[0]
+    if len(configs) == 1 and precision is None and not (stacked and population.fits(first)):
+        return [_alone(first, source, device, on_epoch)]
     seeds = sorted({c.seed for c in configs})
     data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
-    with suppress(torch.OutOfMemoryError):
+    try:
         whole = population.Population(configs, data, device=device, precision=precision)
         return whole.fit(on_epoch)
+    except torch.OutOfMemoryError as error:
+        if len(configs) == 1:
+            return [_too_large(first, error)]
     gc.collect()  # the tensors of the attempt
     torch.cuda.empty_cache()
     half = len(configs) // 2
     return [
         result
         for part in (configs[:half], configs[half:])
-        for result in _together(part, source, device, precision, on_epoch)
+        for result in _together(part, source, device, precision, on_epoch, stacked)
     ]
 
 
@@ -902,15 +1072,18 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
 
 
 def to_history(results: Iterable[RunResult]) -> "pd.DataFrame":
-    """One row an epoch of a cell: what tells the cell apart (`_CELL` and every other setting that
-    is not the same in all), then the epoch's record."""
+    """One row an epoch of a cell: what tells the cell apart (`_CELL`, and each other setting, the
+    data and a combiner's code where they are not the same in all), then the epoch's record."""
     import pandas as pd
 
     results = list(results)
     settings = [dataclasses.asdict(result.config) for result in results]
-    for cell in settings:
+    for cell, result in zip(settings, results, strict=True):
         cell["combiner_settings"] = json.dumps(cell["combiner_settings"])
+        cell["data"] = result.provenance["data"]
+        cell["combiner_code"] = result.provenance.get("combiner_code", "")
     others = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in _CELL]
+    others += ["data", "combiner_code"]
     names = [*_CELL, *(name for name in others if len({cell[name] for cell in settings}) > 1)]
     rows = [
         {**{name: cell[name] for name in names}, **record}

@@ -333,7 +333,8 @@ def test_what_decides_nothing_changes_nothing(tmp_path: Path) -> None:
 def test_a_classes_place_and_use_do_not_count() -> None:
     """Python 3.13 keeps the first line of a class in it, and 3.14 what was asked of it."""
     first = fingerprint(Noted)
-    for name in ("__firstlineno__", "__static_attributes__", "__annotations_cache__"):
+    own = ("__firstlineno__", "__static_attributes__", "__annotations_cache__", "__slotnames__")
+    for name in own:
         before = vars(Noted).get(name)
         try:
             setattr(Noted, name, (4, "another"))

@@ -663,7 +663,7 @@ def test_a_population_that_memory_does_not_hold_is_halved(
     monkeypatch.setattr(population, "Population", Small)
     cells = [c for c in CELLS if c.subset == "FD001"][:5]
     progress = run(cells, store, data_dir=folder)
-    assert progress.done == len(cells) == 5 and sizes == [5, 2, 3, 2]  # a single cell needs none
+    assert progress.done == len(cells) == 5 and sizes == [5, 2, 3, 1, 2]
 
 
 def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
@@ -681,7 +681,7 @@ def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
     monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Full)
     monkeypatch.setattr("amnl.sweep.train", small_batches_alone)
-    fitting = dataclasses.replace(CELLS[0], batch_size=16)
+    fitting = dataclasses.replace(CELLS[0], batch_size=16, combiner="amnl", combiner_settings={})
     progress = run([CELLS[0], CELLS[1], fitting], store, data_dir=folder)
     assert progress.done == 1 and progress.finished == [fitting]
     assert [cell for cell, _ in progress.failed] == CELLS[:2]

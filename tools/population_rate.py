@@ -34,7 +34,7 @@ KEYS = ["preset", "cells", "precision"]
 def timed(work: Callable[[], object], device: torch.device, least: float = 1.0) -> float:
     """Seconds of one call: the median of at least five, and of `least` seconds together."""
     seconds: list[float] = []
-    while len(seconds) < 5 or sum(seconds) < least:
+    while len(seconds) < 6 or sum(seconds) < least:
         seconds.append(once(work, device))
     return statistics.median(seconds[1:])
 
