@@ -803,7 +803,7 @@ def test_the_same_call_gives_the_same_scores_and_leaves_random_states_alone(
     assert torch.equal(torch.rand(1), before)
 
 
-def test_a_dataset_trains_as_its_tensors_do() -> None:
+def test_a_dataset_reaches_the_metric_as_given_and_one_of_tensors_trains_as_they_do() -> None:
     class Rows(Dataset[Any]):
         def __len__(self) -> int:
             return 40
@@ -1120,6 +1120,83 @@ def test_dask_gives_what_one_process_gives(
     finally:
         torch.set_default_dtype(torch.float32)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def test_a_worker_that_dies_takes_no_sweep_with_it(tmp_path: Path) -> None:
+    """The problem lay in its memory, and nowhere else."""
+    import cloudpickle
+
+    ours, fuse = os.getpid(), tmp_path / "fuse"
+    fuse.touch()
+
+    def deadly(model: nn.Module, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        if os.getpid() != ours and fuse.exists():
+            fuse.unlink()
+            os._exit(1)
+        return losses(model, batch)
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        with connect(None, 1) as alone:
+            found = sweep(losses=deadly, client=alone)
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert not fuse.exists()
+    assert found.scores == sweep().scores
+
+
+class Futures:
+    """A client whose data are lost at the first so many calls."""
+
+    def __init__(self, lost: int) -> None:
+        self.lost, self.cancelled = lost, 0
+
+    def scatter(self, data: bytes, hash: bool) -> bytes:  # noqa: A002
+        self.lost -= 1
+        return data
+
+    def submit(self, run: Any, whole: bytes, *cell: Any, pure: bool) -> Any:
+        from distributed.client import FutureCancelledError
+
+        def result() -> Any:
+            if self.lost >= 0:
+                raise FutureCancelledError("run", "already forgotten")
+            return run(whole, *cell)
+
+        future = type("Future", (), {})()
+        future.result = result
+        return future
+
+    def cancel(self, futures: Any) -> None:
+        self.cancelled += 1
+
+
+def test_data_that_are_lost_again_and_again_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
+    monkeypatch.setattr(distributed, "as_completed", iter)
+    monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
+    monkeypatch.setattr("amnl.five_point.pickle.loads", lambda value: value)
+    assert sweep(client=Futures(3)).scores == sweep().scores
+    with pytest.raises(RuntimeError, match=r"lost 10 runs 4 times.*in the store"):
+        sweep(client=Futures(99))
+
+
+def test_an_error_of_tell_ends_the_tasks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook the traceback keeps whatever was running alive."""
+    import distributed
+
+    def tell(line: str) -> None:
+        if line.startswith("λ"):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(distributed, "as_completed", iter)
+    monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
+    monkeypatch.setattr("amnl.five_point.pickle.loads", lambda value: value)
+    futures = Futures(0)
+    with pytest.raises(BrokenPipeError) as raised:
+        sweep(client=futures, tell=tell)
+    assert futures.cancelled == 1, raised.traceback
 
 
 # -------------------------------------------------------------------------------------- the output

@@ -751,6 +751,7 @@ def test_an_estimate_counts_each_cell_once_and_times_groups(folder: Path, store:
     for found in (single, grouped):
         assert (found.cells, found.left, found.workers) == (6, 6, 1)
         assert 0 < found.seconds < 600
+        assert 1e8 < found.memory < 1e11, "bytes"
     store.put(train(CELLS[0], folder))
     assert estimate(cells, store, data_dir=folder).finished == 1
 
