@@ -1151,7 +1151,7 @@ class Futures:
     def __init__(self, lost: int) -> None:
         self.lost, self.cancelled = lost, 0
 
-    def scatter(self, data: bytes, hash: bool) -> bytes:  # noqa: A002
+    def scatter(self, data: bytes, hash: bool) -> bytes:
         self.lost -= 1
         return data
 

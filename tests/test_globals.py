@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -97,6 +96,7 @@ def test_saving_and_drawing_leave_it_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_worker_leaves_its_process_as_it_was(fails: bool, request: pytest.FixtureRequest) -> None:
     """A worker of a shared scheduler trains other cells, too, in whatever dtype is left to it."""
+    cloudpickle = pytest.importorskip("cloudpickle")
     request.addfinalizer(puts_back())
 
     def in_double(model: nn.Module, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
