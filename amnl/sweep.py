@@ -285,7 +285,7 @@ class Store:
             )
 
     def claim(self, path: Path) -> bool:
-        """Take a cell for this store, unless another has it, here or in another process. Ends with
+        """Take a cell for this store, unless it is taken, here or by another process. Ends with
         `release` or `close`, or with the process, however it ends. (A byte range of one lock file.
         Windows has none, nor do some network drives: there two processes may do the same work
         twice.)"""

@@ -739,6 +739,7 @@ def test_a_drive_without_locks_runs_unclaimed(
     for number, taken in ((errno.ENOLCK, True), (errno.ENOTSUP, True), (errno.EAGAIN, False)):
         monkeypatch.setattr("fcntl.lockf", fails(number))
         assert store.claim(path) is taken
+        store.release(path)
     monkeypatch.setattr("fcntl.lockf", fails(errno.EIO))
     with pytest.raises(StoreError, match="cannot be written"):
         store.claim(path)
