@@ -49,7 +49,7 @@ from amnl.combine import SOURCE_LAMS
 from amnl.combiners import _FACTORIES, FixedWeightLoss, make_combiner
 from amnl.losses import rmse
 from amnl.model import make_model
-from amnl.train import RunResult, TrainConfig, Trainer, TrainingError, pick_device, train
+from amnl.train import GIVEN, RunResult, TrainConfig, Trainer, TrainingError, pick_device, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,12 +242,13 @@ class Store:
 
     def put(self, result: RunResult) -> None:
         """Keep a finished cell: the whole record or none. Raises `StoreError` for a run whose
-        combiner was given as an object, as its settings do not say which."""
-        if given := result.provenance.get("combiner"):
+        combiner was given as an object: its name and numbers are not all that decides what it does.
+        """
+        if result.config.combiner.startswith(GIVEN):
             raise StoreError(
-                f"this run's combiner was an object, {given}, and its settings say "
-                f"{result.config.combiner!r}: in a store it would pass for that. Register it and "
-                "name it in the settings, or keep the run with RunResult.save"
+                f"a run's combiner was an object ({result.config.combiner}), and no name in a store "
+                "says what such a one does. Register it and name it in the settings, or keep the "
+                "run with RunResult.save"
             )
         path = self.path(result.config, result.provenance["data"])
         self._write(path, sealed({**result.to_dict(), **_beside(result.config)}))

@@ -39,6 +39,7 @@ from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_sco
 from amnl.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
+GIVEN = "given: "  # starts the name of a combiner that came as an object
 _CHECKPOINT_VERSION = 2
 _PLAIN: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: str, bool: bool}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
@@ -358,7 +359,7 @@ class Trainer:
                 writer.close()
         config = self.config
         if self.given:
-            own = {"combiner": f"given: {self.label}", "combiner_settings": self.combiner_settings}
+            own = {"combiner": f"{GIVEN}{self.label}", "combiner_settings": self.combiner_settings}
             config = dataclasses.replace(config, **own)  # type: ignore[arg-type]
         return RunResult(
             config,

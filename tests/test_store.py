@@ -15,7 +15,7 @@ from test_sweep import CELLS, SOURCE, finished
 from torch import Tensor
 
 from amnl import cmapss, combiners, population, simulate, sweep
-from amnl.combiners import Combiner, register
+from amnl.combiners import Combiner, FixedWeightLoss, register
 from amnl.sweep import (
     OtherVersionError,
     Store,
@@ -26,7 +26,7 @@ from amnl.sweep import (
     run,
     to_history,
 )
-from amnl.train import TrainConfig, train
+from amnl.train import TrainConfig, Trainer, train
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -239,12 +239,11 @@ def test_a_combiner_of_the_readers_is_swept_by_workers(
     assert run([MINE], store, workers=1, data_dir=folder, device="cpu").done == 1
 
 
-def test_a_run_of_a_combiner_given_as_an_object_is_no_cell(store: Store) -> None:
-    result = finished()
-    result.provenance["combiner"] = "FixedWeightLoss(0.1, 0.9)"
-    with pytest.raises(
-        StoreError, match=r"FixedWeightLoss\(0\.1, 0\.9\).*'fixed'.*RunResult\.save"
-    ):
+def test_a_run_of_a_combiner_given_as_an_object_is_no_cell(store: Store, folder: Path) -> None:
+    config = dataclasses.replace(CELLS[0], epochs=1)
+    data = cmapss.load(config.subset, config.seed, folder, stride=config.stride)
+    result = Trainer(config, data, combiner=FixedWeightLoss.convex(0.1)).fit()
+    with pytest.raises(StoreError, match=r"given: Fixed\(0\.10/0\.90\).*RunResult\.save"):
         store.put(result)
     assert len(store) == 0
 

@@ -591,6 +591,13 @@ def test_a_worker_with_other_data_refuses(folder: Path) -> None:
         _train_cells([settings], str(folder), "NASA C-MAPSS")
 
 
+def test_a_worker_with_another_fleet_of_the_same_seed_refuses(folder: Path, tmp_path: Path) -> None:
+    simulate.write_fleet(tmp_path, "FD001", seed=3, engines=11, test_engines=5)
+    settings = dataclasses.asdict(CELLS[0])
+    with pytest.raises(cmapss.DataError, match="emulated fleet, seed 3.*AMNL_DATA_DIR"):
+        _train_cells([settings], str(tmp_path), SOURCE)
+
+
 def test_an_address_without_a_scheduler_is_named(
     folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
