@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import address
 import nbformat
 import pages
 import pytest
@@ -217,7 +218,7 @@ def test_sync_names_a_page_that_is_not_there(tmp_path: Path) -> None:
 
 def test_every_page_takes_the_address_in_its_first_cell(tmp_path: Path) -> None:
     shutil.copytree(pages.ROOT / "notebooks", tmp_path / "notebooks")
-    pages.fill_notebooks(tmp_path, ADDRESS)
+    address.fill_notebooks(tmp_path, ADDRESS)
     for name in pages.page_names(tmp_path):
         ours, filled = (
             nbformat.read(pages.executed_half(root, name), as_version=4)
@@ -232,7 +233,7 @@ def test_every_page_takes_the_address_in_its_first_cell(tmp_path: Path) -> None:
 def test_a_page_without_a_place_for_the_address_is_named(tmp_path: Path) -> None:
     stage_page(tmp_path, "print('hello')")
     with pytest.raises(SystemExit, match="01-page"):
-        pages.fill_notebooks(tmp_path, ADDRESS)
+        address.fill_notebooks(tmp_path, ADDRESS)
 
 
 @pytest.mark.parametrize("wrong", ["someone/a-fork", f"{ADDRESS}/", "https://gitlab.com/a/b"])
@@ -241,4 +242,4 @@ def test_an_address_that_colab_cannot_open_is_refused(
 ) -> None:
     monkeypatch.setenv("AMNL_REPOSITORY", wrong)
     with pytest.raises(SystemExit, match=wrong):
-        pages.repository()
+        address.repository()

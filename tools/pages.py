@@ -23,6 +23,7 @@ import jupytext
 import nbformat
 import papermill
 import yaml
+from address import fill_notebooks, repository
 from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from nbformat.v4 import new_markdown_cell
@@ -33,9 +34,6 @@ KERNEL_SETTINGS: dict[str, Any] = {
     "coalesce_streams": True,  # or the moment at which text arrives would shape the outputs
     "extra_arguments": ["--log-level=ERROR"],
 }
-
-# The line of a page's first cell that holds the repository's address, as a notebook's JSON has it.
-ADDRESS_LINE = r"REPOSITORY = \"{}\""
 
 # A page that a machine cannot run says so, to those who read it there.
 NOT_RUN = """:::{note}
@@ -242,34 +240,6 @@ def sync(root: Path, names: list[str]) -> None:
         except PageError as error:
             raise SystemExit(f"{name}: synced, then failed. {error.where}\n{error.log}") from None
         print(f"{name}: synced and run in {time.perf_counter() - start:.1f} s")
-
-
-def repository() -> str:
-    """Address of the repository that the book is published from; empty where nothing is published.
-
-    Raises `SystemExit` for an `AMNL_REPOSITORY` that Colab could not open.
-    """
-    address = os.environ.get("AMNL_REPOSITORY", "")
-    if address and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
-        raise SystemExit(
-            f"AMNL_REPOSITORY is {address!r}; it must look like https://github.com/OWNER/REPO"
-        )
-    return address
-
-
-def fill_notebooks(root: Path, address: str) -> None:
-    """Write the address into every notebook's first cell, for a machine that lacks the package.
-
-    Raises `SystemExit` that names a notebook with no empty place for it.
-    """
-    for path in sorted(root.glob("notebooks/*.ipynb")):
-        text = path.read_text(encoding="utf-8")
-        if text.count(ADDRESS_LINE.format("")) != 1:
-            raise SystemExit(
-                f'{path.name}: its first cell has no line `REPOSITORY = ""` to fill in'
-            )
-        filled = text.replace(ADDRESS_LINE.format(""), ADDRESS_LINE.format(address))
-        path.write_text(filled, encoding="utf-8")
 
 
 def fill_staged(staged: Path, address: str) -> None:
@@ -488,7 +458,6 @@ def main() -> int:
     own.add_argument("page")
     own.add_argument("values", nargs="*", metavar="NAME=VALUE")
     commands.add_parser("html", help="render the stored outputs")
-    commands.add_parser("fill", help="write AMNL_REPOSITORY into notebooks/, in place")
     arguments = parser.parse_args()
     absolute_folders()
     if arguments.command == "sync":
@@ -496,11 +465,6 @@ def main() -> int:
         return 0
     if arguments.command == "mine":
         return mine(ROOT, arguments.page, arguments.values)
-    if arguments.command == "fill":
-        if not (address := repository()):
-            raise SystemExit("set AMNL_REPOSITORY to the address to fill in")
-        fill_notebooks(ROOT, address)
-        return 0
     return build(ROOT, run=arguments.command == "run")
 
 
