@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 _PLAIN = {"λ": "lambda", "±": "+-", "²": "^2", "×": "x", "÷": "/", "−": "-", "–": "-", "…": "..."}
@@ -28,13 +29,18 @@ def prepare() -> None:
 
 
 def finish() -> None:
-    """Write what is left. Exits with 1 and says so where standard output takes no more."""
+    """Write what is left of the result. What is printed later, such as by a module's `atexit`, goes
+    to standard error. Exits with 1 and says so where standard output takes no more."""
     try:
         sys.stdout.flush()
     except OSError as error:
         _to_nowhere(sys.stdout.fileno())
         print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
         raise SystemExit(1) from None
+    if sys.stdout.fileno() == 1:
+        sys.stdout = sys.stderr
+        with suppress(OSError):  # no standard error
+            os.dup2(2, 1)
 
 
 def _lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:

@@ -23,12 +23,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperCommand
 
 from amnl._stopping import keeps
@@ -36,6 +38,7 @@ from amnl._stopping import keeps
 if TYPE_CHECKING:
     import pandas as pd
 
+    from amnl.cmapss import Source
     from amnl.sweep import Progress, Store
     from amnl.train import RunResult, TrainConfig
 
@@ -46,7 +49,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+# What is printed is text: a message, a path or a setting may have `[red]` or `:100:` in it.
+_AS_IT_IS: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+out, err = Console(**_AS_IT_IS), Console(stderr=True, **_AS_IT_IS)
 
 DataDir = Annotated[
     Path | None,
@@ -69,14 +74,12 @@ def _plain_errors(status: int = 1) -> Iterator[None]:
     except typer.Exit:  # a RuntimeError, too
         raise
     except (ValueError, RuntimeError, OSError, OverflowError) as error:
-        err.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
+        _complain("error", str(error))
         raise typer.Exit(status) from error
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+def _complain(what: str, message: str) -> None:
+    err.print(Text.assemble((f"{what}:", "bold red"), f" {message}"), soft_wrap=True)
 
 
 def _emit(as_json: bool, record: dict[str, Any], table: Table) -> None:
@@ -142,7 +145,17 @@ def _check_folder(path: Path | None) -> None:
         raise ValueError(f"{path} cannot be written: {there} belongs to others; name another")
 
 
+def _place(path: Path | None) -> Path | None:
+    """`--save=~/run.json` reaches a program as it is typed: no shell expands it there."""
+    with _plain_errors():
+        try:
+            return path and path.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{path}: {error} Write the whole path.") from error
+
+
 def _file(path: Path | None) -> Path | None:
+    path = _place(path)
     with _plain_errors():
         _check_target(path)
     return path
@@ -153,21 +166,35 @@ def _file_or_stdout(path: Path | None) -> Path | None:
 
 
 def _folder(path: Path | None) -> Path | None:
+    path = _place(path)
     with _plain_errors():
         _check_folder(path)
     return path
 
 
 def _check_apart(**outputs: Path | None) -> None:
-    """Two outputs of one name are one too many."""
-    taken: dict[Path, str] = {}
+    """Two outputs in one place, by whatever names, are one too many."""
+    taken: dict[Any, str] = {}
     for name, path in outputs.items():
         if path is None:
             continue
-        place = path if _is_stdout(path) else path.resolve()
+        place: Any = path if _is_stdout(path) else path.resolve()
+        if not _is_stdout(path) and path.exists():
+            place = (path.stat().st_dev, path.stat().st_ino)  # a file may have several names
         if place in taken:
             raise ValueError(f"{_flag(taken[place])} and {_flag(name)} both write to {path}")
         taken[place] = name
+
+
+def _check_spares(read: list[Path], **outputs: Path | None) -> None:
+    """No output takes the place of a file that the same command reads."""
+    for name, path in outputs.items():
+        if path is None or not path.exists():
+            continue
+        if found := next((file for file in read if file.exists() and file.samefile(path)), None):
+            raise ValueError(
+                f"{_flag(name)} {path} would replace {found}, which is read; name another"
+            )
 
 
 # -------------------------------------------------------------------------------------------- data
@@ -239,7 +266,7 @@ def data(
             )
         seconds = time.perf_counter() - start
         missing = [subset for subset in cmapss.SUBSETS if subset not in source.subsets]
-        title = f"{source}\n{_escape(str(source.folder))}; read in {seconds:.2f} s"
+        title = f"{source}\n{source.folder}; read in {seconds:.2f} s"
         if missing:
             title += f"\nnot there: {', '.join(missing)}"
         table = Table(title=title)
@@ -323,6 +350,7 @@ def train(
     """Train one cell, choose its epoch on validation engines, score it on the test engines."""
     import torch
 
+    from amnl import cmapss
     from amnl.combiners import make_combiner
     from amnl.model import make_model
     from amnl.train import TrainConfig, pick_device
@@ -343,13 +371,15 @@ def train(
         )
         make_model(preset)
         make_combiner(combiner, **config.combiner_settings)
-        _check_apart(checkpoint=checkpoint, save=save)
+        _check_apart(checkpoint=checkpoint, save=save, log_dir=log_dir)
         if as_json and _is_stdout(save):
             raise ValueError("--json and --save - both write to standard output; take one")
     with _plain_errors():
         if threads:
             torch.set_num_threads(threads)
         where = pick_device(device)
+        source = cmapss.find(data_dir, [config.subset])
+        _check_spares(_files_of(source), checkpoint=checkpoint, save=save, log_dir=log_dir)
         _keeps_epochs(checkpoint)
         with _progress(epochs) as on_epoch:
             result = run(
@@ -363,14 +393,25 @@ def train(
         if _is_stdout(save):
             print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
             return
-        if save:
-            result.save(save)
         record = {
             "config": result.to_dict()["config"],
             "metrics": result.metrics,
             "provenance": result.provenance,
         }
         _emit(as_json, record, _summary(result))
+        if save:  # last: a disk that is full by now costs no result
+            result.save(save)
+
+
+def _files_of(source: "Source") -> list[Path]:
+    """The data's own files, or the zip."""
+    from amnl import cmapss
+
+    if source.folder.is_file():
+        return [source.folder]
+    known = {name.lower() for name in (*cmapss.SHA256, "emulated.json")}
+    folder = source.folder.iterdir()
+    return [file for file in folder if file.name.lower().removesuffix(".gz") in known]
 
 
 def _keeps_epochs(checkpoint: Path | None) -> None:
@@ -466,7 +507,7 @@ def _summary(result: "RunResult") -> Table:
     table = Table(
         title=f"{c.subset}, {c.preset} ({p['parameters']:,} parameters), seed {c.seed}, "
         f"{c.combiner} {c.combiner_settings or ''}".rstrip(),
-        caption=_escape(f"{p['data']}; {p['seconds']:.0f} s on {p['hardware']}"),
+        caption=f"{p['data']}; {p['seconds']:.0f} s on {p['hardware']}",
     )
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -503,6 +544,7 @@ Module = Annotated[
         help="A two-task problem, a Python file as `amnl init` writes it, instead of C-MAPSS: five "
         "λ, five seeds, and a verdict.",
         rich_help_panel=_OWN,
+        callback=_place,
     ),
 ]
 
@@ -593,6 +635,11 @@ def sweep(
     with _plain_errors(USAGE):
         if workers is not None and workers < 1:
             raise ValueError(f"--workers {workers}: at least one is wanted")
+        if workers and scheduler:
+            raise ValueError(
+                f"--workers {workers} are this machine's; with --scheduler its own workers train: "
+                "leave one of the two out"
+            )
     if module:
         with _plain_errors(USAGE):
             for name in sorted(_GRID_ALONE):
@@ -608,6 +655,7 @@ def sweep(
                 chosen |= {name: value} if _is_given(context, name) else {}
         keeps(f"finished runs are in {store / module.stem}; the same command goes on from there")
         with _plain_errors():
+            _check_apart(store=store / module.stem, out=out_dir)
             _sweep_module(module, chosen, store, scheduler, workers, out_dir, as_json)
         return
     with _plain_errors(USAGE):
@@ -634,8 +682,8 @@ def sweep(
                 **settings,
                 **({} if stride is None else {"stride": stride}),
             )
-    with _plain_errors():
-        place = sweeps.Store(store)
+    with _plain_errors(), ExitStack() as stack:
+        place = _store_of(store, stack if dry_run else None)
         keeps(lambda: f"{store} holds {len(place)} finished cells; the same command goes on")
         if dry_run:
             cost = sweeps.estimate(
@@ -678,6 +726,15 @@ def sweep(
             raise typer.Exit(1)
 
 
+def _store_of(folder: Path, dry: ExitStack | None) -> "Store":
+    """The store in a folder. Where a dry run finds none, an empty one that is gone at its end."""
+    from amnl.sweep import Store
+
+    if dry is None or (folder / "cells").is_dir():
+        return Store(folder, make=dry is None)
+    return Store(dry.enter_context(TemporaryDirectory()))
+
+
 def _sweep_module(
     path: Path,
     chosen: dict[str, Any],
@@ -691,9 +748,8 @@ def _sweep_module(
     from amnl.five_point import five_point_sweep
     from amnl.sweep import connect
 
-    if workers is not None and workers < 1:
-        raise ValueError(f"--workers {workers}: at least one is wanted")
-    path = path.expanduser()
+    # From here: the reader's file may change the working directory.
+    kept, place = (store / path.stem).absolute(), out_dir and out_dir.absolute()
     with ExitStack() as stack:
         stack.enter_context(_prints_to_stderr())
         module = _load_module(path)
@@ -713,18 +769,24 @@ def _sweep_module(
             cloudpickle.register_pickle_by_value(module)  # workers have no such module
         for name, meant in _nearly(vars(module), set(known)):
             _say(f"note: {path} sets {name}, which no sweep knows. Is {meant} meant?")
-        settings |= {"store": store / path.stem, "tell": _say}
+        settings |= {"store": kept, "tell": _say}
         with _own_errors(path):
             result = five_point_sweep(**settings)
-        if out_dir:
-            result.save(out_dir)
-            _say(f"result.json, runs.csv and figure.png are in {out_dir}")
-        else:
-            _say(f"the runs are kept in {settings['store']}; --out FOLDER draws the figure")
     if as_json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
-        out.print(_escape(str(result)), soft_wrap=True)
+        out.print(str(result), soft_wrap=True)
+    if place is None:
+        _say(f"the runs are kept in {store / path.stem}; --out FOLDER draws the figure")
+        return
+    try:  # last: what cannot be written costs no verdict
+        result.save(place)
+    except OSError as error:
+        raise ValueError(
+            f"{out_dir} cannot be written ({error}); the runs are kept in {store / path.stem}, so "
+            "the same command with another --out trains nothing again"
+        ) from error
+    _say(f"result.json, runs.csv and figure.png are in {out_dir}")
 
 
 def _nearly(own: dict[str, Any], known: set[str]) -> Iterator[tuple[str, str]]:
@@ -737,7 +799,7 @@ def _nearly(own: dict[str, Any], known: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _say(line: str) -> None:
-    err.print(_escape(line), soft_wrap=True)
+    err.print(line, soft_wrap=True)
 
 
 @contextmanager
@@ -841,7 +903,7 @@ def init(
         except FileExistsError:
             raise ValueError(f"{path} is there already; name another file") from None
     command = f"amnl sweep --module {shlex.quote(str(path))}"
-    out.print(f"wrote {_escape(str(path))}. Next: {_escape(command)}", soft_wrap=True)
+    out.print(f"wrote {path}. Next: {command}", soft_wrap=True)
 
 
 def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
@@ -855,7 +917,7 @@ def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
         "seconds": round(seconds, 1),
         "cells_an_hour": round(progress.done / seconds * 3600, 1),
     }
-    table = Table(title=f"{progress.total} cells in {_escape(str(store.folder))}")
+    table = Table(title=f"{progress.total} cells in {store.folder}")
     for name in ("found finished", "trained now", "by another sweep", "failed", "time"):
         table.add_column(name, justify="right")
     table.add_column("cells an hour", justify="right")
@@ -866,13 +928,13 @@ def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
         f"{record['cells_an_hour']:.0f}",
     )
     for message in record["failed"]:
-        err.print(f"[bold red]failed:[/] {_escape(message)}", soft_wrap=True)
+        _complain("failed", message)
     _emit(as_json, record, table)
 
 
 @app.command()
 def report(
-    store: Annotated[Path, typer.Argument(help="Folder of the finished cells.")],
+    store: Annotated[Path, typer.Argument(help="Folder of the finished cells.", callback=_place)],
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -911,6 +973,7 @@ def report(
                 raise ValueError(f"--json and {_flag(name)} - both write to standard output")
     with _plain_errors():
         place = sweeps.Store(store, make=False)
+        _check_spares(list(store.glob("*/*")), **targets)
         if family:
             source = str(cmapss.find(data_dir))
             paths = [place.path(c, source) for c in cells if wanted is None or c.seed in wanted]
@@ -931,15 +994,20 @@ def report(
         failed = [f for f in place.failures() if wanted is None or f["config"]["seed"] in wanted]
         if family:
             grid = [dataclasses.asdict(c) for c in cells]
-            failed = [f for f in failed if f["config"] in grid]
-        table = Table(title=f"{_escape(str(store))}: {len(rows)} finished, {missing} missing, "
+            failed = [f for f in failed if f["config"] in grid and f["data"] == source]
+        table = Table(title=f"{store}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip
         shown = ["subset", "preset", "combiner", "rul_unit", "lam", "sample_weighted"]
-        for name in ("subset", "preset", "combiner", "unit", "λ", "weighted", "seeds", "test RMSE"):
-            table.add_column(name, justify="right", overflow="fold")
+        hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
+        keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
+        if len(rows):  # what tells two lines apart is seen; a combiner's settings are by its name
+            others = [name for name in keys if name not in (*shown, "combiner_settings")]
+            shown += [name for name in others if rows[name].nunique(dropna=False) > 1]
+        heads = {"rul_unit": "unit", "lam": "λ", "sample_weighted": "weighted"}
+        for name in (*shown, "seeds", "test RMSE"):
+            head = heads.get(name, name.replace("_", " "))
+            table.add_column(head, justify="right", overflow="fold")
         if len(rows):
-            hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
-            keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
             for key, group in rows.groupby(keys, dropna=False):
                 score = f"{group['test_rmse'].mean():.2f}"
                 if len(group) > 1:

@@ -1,9 +1,8 @@
-"""Files that other people's machines read follow their public schemas, and the jobs of the workflows
-have what they need (no network needed)."""
+"""Files that other people's machines read follow their public schemas, and a workflow's job has
+what it needs (no network needed)."""
 
 import ast
 import importlib.metadata
-import os
 import re
 import subprocess
 import sys
@@ -108,7 +107,7 @@ def test_what_is_tested_is_told_nothing_of_the_published_book(name: str) -> None
 
 
 def imported(file: Path) -> set[str]:
-    """The modules that a tool and the tools it imports name anywhere, the standard library's not."""
+    """The modules that a tool and the tools beside it name anywhere, but for Python's own."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -140,7 +139,9 @@ def with_dependencies(requirements: Iterable[str]) -> set[str]:
             except importlib.metadata.PackageNotFoundError:
                 continue
         for requirement in map(Requirement, brought):
-            if not requirement.marker or any(requirement.marker.evaluate({"extra": e}) for e in seen):
+            if not requirement.marker or any(
+                requirement.marker.evaluate({"extra": e}) for e in seen
+            ):
                 todo.append(requirement)
     return found
 
@@ -191,7 +192,7 @@ def test_a_tool_that_a_job_calls_imports_what_the_job_installs(name: str) -> Non
             ],
             {"pages": {"amnl", "papermill"}},
         ),
-        (["pip install jupytext nbconvert papermill", "python tools/pages.py"], {"pages": {"amnl"}}),
+        (["pip install papermill jupytext", "python tools/pages.py"], {"pages": {"amnl"}}),
         (["python tools/pages.py", "pip install '.[book]'"], {"pages": {"amnl", "yaml"}}),
         (["python -m pip install --editable '.[book]'", "python tools/pages.py html"], {}),
         (["python -m venv .venv\n.venv/bin/pip install '.[book]'", "python tools/pages.py"],
