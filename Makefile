@@ -37,7 +37,7 @@ PAGE ?= 05-train-cmapss
 TOLD = $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
 OWN = $(foreach v,$(filter-out PAGE PYTHON VENV BIN AMNL_% MAKE%,$(TOLD)),'$(subst ','\'',$v=$(value $v))')
 mine: $(VENV)/installed
-	$(BIN)/python tools/pages.py mine '$(PAGE)' $(OWN)
+	$(BIN)/python tools/pages.py mine '$(subst ','\'',$(PAGE))' $(OWN)
 
 sync: $(VENV)/installed
 	$(BIN)/python tools/pages.py sync $(PAGES)
@@ -49,8 +49,11 @@ lint: $(VENV)/installed
 
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
+# The page on checks shows a whole run, passed (0) or failed (1), and none that was stopped.
+REPORT := _build/reports/tests.xml
 test: lint
-	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --junitxml=_build/reports/tests.xml
+	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --junitxml=$(REPORT).part; status=$$?; \
+	  test $$status -gt 1 || mv $(REPORT).part $(REPORT); exit $$status
 
 # The two pages with the most training, under the plainest instructions of each library, and under
 # those that MKL has on every processor.

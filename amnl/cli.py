@@ -1004,9 +1004,11 @@ def report(
             others = [name for name in keys if name not in (*shown, "combiner_settings")]
             shown += [name for name in others if rows[name].nunique(dropna=False) > 1]
         heads = {"rul_unit": "unit", "lam": "λ", "sample_weighted": "weighted"}
-        for name in (*shown, "seeds", "test RMSE"):
+        for name in shown:
             head = heads.get(name, name.replace("_", " "))
             table.add_column(head, justify="right", overflow="fold")
+        table.add_column("seeds", justify="right")
+        table.add_column("test RMSE", justify="right", no_wrap=True)
         if len(rows):
             for key, group in rows.groupby(keys, dropna=False):
                 score = f"{group['test_rmse'].mean():.2f}"

@@ -21,6 +21,14 @@ ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
 if not ON_GPU:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# The tests are about a checkout and its own settings, not about the caller's: a published address,
+# a wide or coloured terminal and strict warnings change what is made and printed.
+KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU")
+OTHERS = ("COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
+for name in list(os.environ):
+    if name in OTHERS or (name.startswith("AMNL_") and name not in KEPT):
+        del os.environ[name]
+
 # Folders in the environment are meant from here; notebooks are run in folders of their own.
 for name in ("AMNL_DATA_DIR", "AMNL_CACHE_DIR"):
     if given := os.environ.get(name):

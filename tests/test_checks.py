@@ -1,10 +1,12 @@
 """The page on checks shows what the reports say."""
 
+import io
 import json
 from pathlib import Path
 
 import checks
 import pages
+import pandas as pd
 import pytest
 from conftest import Rendered
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -29,9 +31,33 @@ def test_tests_are_counted_by_file(tmp_path: Path) -> None:
 def test_outputs_are_counted_by_how_they_are_checked() -> None:
     out = [new_output("stream", text="1")]
     ignored = new_code_cell("1", outputs=out, metadata={"tags": ["nbval-ignore-output"]})
-    cells = [new_code_cell("1", outputs=out), new_code_cell("2"), ignored]
+    picture = new_output("display_data", {"image/png": "…", "text/plain": "<Figure size 1x1>"})
+    cells = [
+        new_code_cell("1", outputs=out),
+        new_code_cell("2"),
+        ignored,
+        new_code_cell("draw", outputs=[picture]),
+        new_code_cell("print and draw", outputs=[*out, picture]),
+    ]
     found = checks.counts(new_notebook(cells=cells))
-    assert found == {"cells": 3, "compared": 1, "ignored": 1}
+    assert found == {"cells": 5, "compared": 2, "drawn": 1, "ignored": 1}
+
+
+@pytest.mark.parametrize(
+    ("commits", "counted"),
+    [(["a1", "a1+", "b2"], 2), ([None, None, None], 0), ([None, "a1", "a1"], 1), ([12, 12, 34], 2)],
+)
+def test_commits_are_counted_where_rows_know_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: list[object], counted: int
+) -> None:
+    """Rows that were trained from a wheel know none."""
+    (tmp_path / "amnl" / "results").mkdir(parents=True)
+    (tmp_path / "amnl" / "results" / "rows.csv").touch()
+    rows = pd.DataFrame({"commit": commits, "hardware": ["a", None, "b"]})
+    text = io.StringIO(rows.to_csv(index=False))
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    monkeypatch.setattr(checks, "load_rows", lambda name: pd.read_csv(text))
+    assert f"| `rows` | a, b | 3 | {counted} |" in checks.rows_table(tmp_path, tmp_path)
 
 
 def test_a_run_is_told_page_by_page(tmp_path: Path) -> None:

@@ -150,12 +150,58 @@ def test_a_reader_renders_a_page_with_values_of_their_own(
         (["LAMBDA=0.9"], "'LAMBDA=0.9' is no value of 01-page, which takes LAM=0.5, DATA=None"),
         (["LAM"], "'LAM' is no value"),
         (["LAM=0,9"], "LAM is a number, such as 0.5, and not '0,9'"),
+        (["LAM=True"], "LAM is a number, such as 0.5, and not 'True'"),
+        (["LAM=1e400"], "LAM is a number, such as 0.5, and not '1e400'"),
+        (["LAM=1j"], "LAM is a number, such as 0.5, and not '1j'"),
+        (["LAM={[]:1}"], "LAM is a number, such as 0.5, and not '{[]:1}'"),
+        (["LAM="], "LAM is a number, such as 0.5, and not ''"),
+        (["DATA={[]:1}"], "DATA: there is no folder or zip "),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(own: Path, words: list[str], complaint: str) -> None:
     with pytest.raises(SystemExit) as caught:
         pages.mine(own, "01-page", words)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "default", "value"),
+    [
+        ("0.9", 0.5, 0.9),
+        ("1", 0.5, 1),
+        ("3", 0, 3),
+        ("1.5", 0, None),
+        ("True", 0, None),
+        ("x", 0, None),
+        ("nan", 0.5, None),
+        ("-1e400", 0.5, None),
+        ("FD003", "FD001", "FD003"),
+        ("'FD003'", "FD001", "FD003"),
+        ("3", "FD001", "3"),
+        ("None", "FD001", "None"),
+    ],
+)
+def test_a_value_is_of_the_kind_that_the_page_has(
+    word: str, default: object, value: object
+) -> None:
+    if value is None:
+        with pytest.raises(ValueError, match="number"):
+            pages.as_kind(word, default)
+    else:
+        given = pages.as_kind(word, default)
+        assert given == value and type(given) is type(value)
+
+
+def test_a_run_of_ones_own_leaves_the_one_before(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may have taken hours, and it may not be through."""
+    monkeypatch.setattr(pages, "render", lambda *_: 0)
+    for value in ("LAM=0.9", "LAM=0.1"):
+        assert pages.mine(own, "01-page", [value]) == 0
+    runs = sorted((own / "_build" / "mine").glob("*/src/notebooks/01-page.ipynb"))
+    said = [nbformat.read(run, as_version=4).cells[-1].outputs[0].text for run in runs]
+    assert said == ["λ is 0.9, data are None\n", "λ is 0.1, data are None\n"]
 
 
 def test_a_page_that_values_of_ones_own_break_is_shown_with_its_stored_outputs(

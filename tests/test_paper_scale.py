@@ -119,3 +119,23 @@ def test_without_a_gpu_it_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "argv", ["", "nowhere", "--data-dir", str(folder)])
     with pytest.raises(SystemExit, match="no GPU: on a CPU these cells take weeks"):
         paper_scale.main()
+
+
+def test_a_cell_that_fails_is_named_and_the_command_fails(
+    command: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = sweep.run
+
+    def wild(cells: list[TrainConfig], *arguments: Any, **settings: Any) -> sweep.Progress:
+        progress = runs(cells, *arguments, **settings)
+        progress.failed.append((cells[0], f"{cells[0].subset} came to grief"))
+        return progress
+
+    monkeypatch.setattr(paper_scale, "run", wild)
+    with pytest.raises(SystemExit) as caught:
+        command(str(tmp_path), "--seconds", "0")
+    assert "1 cells failed" in str(caught.value)
+    assert "failed: FD001 came to grief" in capsys.readouterr().err

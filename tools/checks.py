@@ -53,15 +53,22 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]], numbers: int) -
 
 
 def counts(notebook: NotebookNode) -> dict[str, int]:
-    """Of a page's code cells: all, those whose output is compared, those whose output is not."""
+    """Of a page's code cells: all, those with text that is compared, those with a picture alone, of
+    which nothing is, and those whose output is not compared."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     printing = [cell for cell in cells if cell.outputs]
     ignored = [c for c in printing if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    drawn = [c for c in printing if c not in ignored and all(map(is_picture, c.outputs))]
     return {
         "cells": len(cells),
-        "compared": len(printing) - len(ignored),
+        "compared": len(printing) - len(ignored) - len(drawn),
+        "drawn": len(drawn),
         "ignored": len(ignored),
     }
+
+
+def is_picture(output: NotebookNode) -> bool:
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
 
 
 def title(notebook: NotebookNode) -> str:
@@ -80,13 +87,13 @@ def pages_table(staged: Path, reports: Path) -> str:
         shown = f"{became:.0f} s" if isinstance(became, float) else became
         rows.append([f"[{title(notebook)}](../notebooks/{path.name})", *found.values(), shown])
     rows.append(["all", *total.values(), ""])
-    head = ["page", "code cells", "output compared", "output not compared", "last run"]
+    head = ["page", "code cells", "text compared", "picture alone", "not compared", "last run"]
     said = (
         f"The last column is from {last['date']}, {last['machine']}, two pages at a time."
         if "date" in last
         else "No full run lies beside this copy, so the last column is empty."
     )
-    return f"{table(head, rows, 4)}\n\n{said}"
+    return f"{table(head, rows, 5)}\n\n{said}"
 
 
 # ------------------------------------------------------------------------------------- the tests
@@ -125,7 +132,7 @@ def tests_table(staged: Path, reports: Path) -> str:
     whole = float(suite.get("time") or 0) / 60
     rows.append(["all", passed.total(), skipped.total(), f"{whole:.1f} min"])
     date = (suite.get("timestamp") or "").partition("T")[0]
-    said = f"From {date}, {machine()}. {ended['failed'].total()} failed."
+    said = f"From {date}. {ended['failed'].total()} failed."
     head = ["what is tested", "passed", "skipped, with a reason", "time"]
     return f"{table(head, rows, 3)}\n\n{said}"
 
@@ -139,8 +146,10 @@ def rows_table(staged: Path, reports: Path) -> str:
         stored = load_rows(path.stem)
         if "commit" not in stored:
             continue  # copied from the source: no run of ours
-        commits = stored["commit"].str.rstrip("+").nunique()
-        hardware = ", ".join(sorted(stored["hardware"].unique())) if "hardware" in stored else ""
+        # Rows that were trained from a wheel know no commit: an empty column is one of numbers.
+        commits = stored["commit"].dropna().astype(str).str.rstrip("+").nunique()
+        machines_of = stored["hardware"].dropna().unique() if "hardware" in stored else []
+        hardware = ", ".join(sorted(map(str, machines_of)))
         rows.append([f"`{path.stem}`", hardware, len(stored), commits])
     for path in sorted((ROOT / "amnl" / "results").glob("*.json")):
         told = json.loads(path.read_text(encoding="utf-8"))

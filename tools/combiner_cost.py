@@ -1,7 +1,8 @@
 """What does a step cost with each combiner? Writes amnl/results/combiner_cost.csv.
 
 `python tools/combiner_cost.py` trains the compact network on FD001 with every combiner, one thread,
-in turns: five steps of one, five of the next, and again, 41 rounds, of which the first warms up.
+in turns: five steps of one, five of the next, and again, 41 rounds, of which the first warms up, on
+the CPU.
 A ratio is that of two neighbours in one round. Run it on a quiet machine. Needs NASA's files.
 """
 
@@ -36,7 +37,8 @@ def main() -> None:
     torch.set_num_threads(1)
     data = cmapss.load("FD001", 0)
     order = ["fixed", *(name for name in names() if name != "fixed")]
-    runs = {n: steps(Trainer(TrainConfig(combiner=n), data)) for n in order}
+    here = torch.device("cpu")  # where a step has ended when it returns
+    runs = {n: steps(Trainer(TrainConfig(combiner=n), data, device=here)) for n in order}
     times: dict[str, list[float]] = {name: [] for name in order}
     for _ in range(ROUNDS + 1):
         for name, run in runs.items():
@@ -57,7 +59,7 @@ def main() -> None:
         )
     table = pd.DataFrame(rows)
     print(table.round(2).to_string(index=False))
-    table = table.assign(**provenance(torch.device("cpu")))
+    table = table.assign(**provenance(here))
     cmapss.write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
 
 

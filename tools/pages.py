@@ -7,6 +7,7 @@ A page has two halves of one name: its source `book/NN-slug.md` (MyST) and its e
 
 import argparse
 import ast
+import math
 import os
 import re
 import shutil
@@ -370,8 +371,23 @@ def as_python(word: str) -> Any:
     """The number, `None` or quoted text that a word spells; any other word is the text itself."""
     try:
         return ast.literal_eval(word)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return word
+
+
+def as_kind(word: str, default: Any) -> Any:
+    """A word as a value of the kind that a parameter's default has. The `ValueError` names it."""
+    value = as_python(word)
+    if isinstance(default, str):
+        return value if isinstance(value, str) else word
+    if isinstance(default, int):
+        if type(value) is not int:
+            raise ValueError("a whole number")
+    elif isinstance(default, float) and (
+        type(value) not in (int, float) or not math.isfinite(value)
+    ):
+        raise ValueError("a number")
+    return value
 
 
 def absolute_folders() -> None:
@@ -410,19 +426,35 @@ def own_values(page: Path, given: list[str]) -> dict[str, Any]:
         if name == "DATA":
             values[name] = as_data(value)
             continue
-        values[name], default = as_python(value), as_python(known[name]["default"])
-        if isinstance(default, float | int) and not isinstance(values[name], float | int):
-            raise SystemExit(f"{name} is a number, such as {default}, and not {value!r}")
+        default = as_python(known[name]["default"])
+        try:
+            values[name] = as_kind(value, default)
+        except ValueError as error:
+            raise SystemExit(f"{name} is {error}, such as {default}, and not {value!r}") from None
     return values
 
 
+def new_folder(place: Path, name: str) -> Path:
+    """Make `place/name-1`, or the next one that nobody has."""
+    number = 1
+    while True:
+        folder = place / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
 def mine(root: Path, name: str, given: list[str]) -> int:
-    """Run one page with a reader's own values, and render the book with it into `_build/mine`."""
+    """Run one page with a reader's own values, and render the book with it, in a new folder of
+    `_build/mine`: a run may have taken hours, and the next one leaves it alone."""
     page = executed_half(root, name)
     if not page.exists():
         raise SystemExit(f"no page {name!r}; there are {', '.join(page_names(root))}")
     values = own_values(page, given)
-    staged = root / "_build" / "mine" / "src"
+    staged = new_folder(root / "_build" / "mine", name) / "src"
     stage(root, staged)
     copy = executed_half(staged, name)
     print(f"{name} runs with {values or 'its own values'} …", flush=True)

@@ -4,8 +4,8 @@
 of a family after another, in the protocol's order: i, j, then seeds 0 to 4 of g on FD001. A part
 that would not end in time, at the rate of the part before it, is skipped. As a part ends,
 FOLDER/i.tar.gz (or j, or g) holds its family's store; the same command unpacks it and goes on.
-`--dry-run` says what there is to do. Needs PyTorch with its Triton, NumPy, pandas, SciPy, typer,
-rich and matplotlib; no network. Then `amnl report FOLDER/i --csv amnl/results/sweep-paper-i.csv`
+`--dry-run` says what there is to do. Exits with 1 where a cell failed. Needs PyTorch with its
+Triton, NumPy, pandas, SciPy, typer, rich and matplotlib; no network. Then `amnl report FOLDER/i --csv amnl/results/sweep-paper-i.csv`
 makes the table that the pages read. Measure the card first: `python tools/population_rate.py`.
 """
 
@@ -82,9 +82,11 @@ def fill(
     precision: str | None,
     together: int,
     dry_run: bool,
-) -> None:
-    """Train part after part while there is time. `started` is a `time.monotonic()`."""
+) -> int:
+    """Train part after part while there is time, and count the cells that failed. `started` is a
+    `time.monotonic()`."""
     rate: float | None = None
+    failed = 0
     for part in todo:
         store = unpack(folder, part.family)
         part.cells = [c for c in part.cells if not store.path(c, str(source)).exists()]
@@ -107,6 +109,10 @@ def fill(
         pack(folder, store)
         scores = result(progress, store, part, source)
         print(f"{what}; {scores}; {took:.1f} s, {trained / took:,.0f} windows/s", flush=True)
+        for _, message in progress.failed:
+            print(f"failed: {message}", file=sys.stderr, flush=True)
+        failed += len(progress.failed)
+    return failed
 
 
 def result(progress: Progress, store: Store, part: Part, source: cmapss.Source) -> str:
@@ -137,7 +143,7 @@ def main() -> None:
     if pick_device().type != "cuda" and options.preset == "paper" and not options.dry_run:
         sys.exit("no GPU: on a CPU these cells take weeks; `amnl sweep --family i` runs them there")
     options.folder.mkdir(parents=True, exist_ok=True)
-    fill(
+    failed = fill(
         options.folder,
         list(parts(options.preset)),
         cmapss.find(options.data_dir),
@@ -147,6 +153,8 @@ def main() -> None:
         together=options.together,
         dry_run=options.dry_run,
     )
+    if failed:
+        sys.exit(f"{failed} cells failed; the same command tries them again")
 
 
 if __name__ == "__main__":

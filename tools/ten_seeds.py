@@ -2,16 +2,16 @@
 
 Chapter 5 reads the rows to show what choosing the epoch on the test set is worth. Needs NASA's
 files; about a minute and a half a seed on one core. Finished seeds are kept, so it can be stopped
-and started again: `python tools/ten_seeds.py [--seeds 0 2 4]`.
+and started again, by one process at a time: `python tools/ten_seeds.py [--seeds 0 2 4]`.
 """
 
 import argparse
-import fcntl
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from amnl.cmapss import write_atomically
 from amnl.train import RunResult, TrainConfig, train
 
 TABLE = Path(__file__).resolve().parent.parent / "amnl" / "results" / "fd001_compact.csv"
@@ -25,16 +25,11 @@ def row(result: RunResult) -> dict[str, object]:
 
 
 def add(new: dict[str, object]) -> None:
-    """Put one row into the table; two processes may do so at once."""
-    with TABLE.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        rows = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame({"seed": []})
-        if new["seed"] in set(rows["seed"]):
-            return
-        rows = pd.concat([rows, pd.DataFrame([new])]).sort_values("seed")
-        temporary = TABLE.with_suffix(".tmp")
-        rows.to_csv(temporary, index=False)
-        temporary.replace(TABLE)
+    """Put one row into the table, in the order of seeds."""
+    rows = pd.DataFrame([new])
+    if TABLE.exists():
+        rows = pd.concat([pd.read_csv(TABLE), rows]).sort_values("seed")
+    write_atomically(TABLE, rows.to_csv(index=False).encode())
 
 
 def main() -> None:
