@@ -5,40 +5,14 @@ pandas or matplotlib when you first touch them.
 """
 
 import importlib
+import pkgutil
 from typing import Any
 
 from amnl.combine import combine_losses, simulate_sweep
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
-    "bench",
-    "broadcast",
-    "claims",
-    "cli",
-    "cmapss",
-    "combine",
-    "combiners",
-    "decide",
-    "explorer",
-    "five_point",
-    "inputs",
-    "kept",
-    "losses",
-    "lstm",
-    "machines",
-    "model",
-    "plots",
-    "population",
-    "problem",
-    "results",
-    "shared_regression",
-    "simulate",
-    "stacked",
-    "stats",
-    "sweep",
-    "train",
-)
+_SUBMODULES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
 _FUNCTIONS = {"check": "amnl.machines", "five_point_sweep": "amnl.five_point"}
 __all__ = ["__version__", "combine_losses", "simulate_sweep", *_FUNCTIONS, *_SUBMODULES]
 

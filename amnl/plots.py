@@ -95,7 +95,7 @@ def effective_share(
 def curves_over_lambda(
     lambdas: npt.ArrayLike, curves: Mapping[str, npt.ArrayLike], ylabel: str
 ) -> Figure:
-    """One line a subset (keys of `PALETTE`) against λ, its smallest value circled and named."""
+    """One line a subset (keys of `PALETTE`) against λ, named; every lowest value is ringed."""
     fig, ax = plt.subplots(figsize=(6.4, 4.2))
     lam = np.asarray(lambdas, float)
     for name, values in curves.items():
@@ -104,7 +104,7 @@ def curves_over_lambda(
         ax.plot(
             lam, y, color=PALETTE[name], marker=MARKERS[name], markersize=4.5, dashes=dashes
         )  # fmt: skip
-        at = int(np.argmin(y))
+        at = y == y.min()
         ax.plot(lam[at], y[at], "o", mfc="none", mec=PALETTE[name], markersize=12, mew=1.6)
         ax.annotate(
             name, (lam[-1], y[-1]), xytext=(8, 0), textcoords="offset points",
@@ -118,16 +118,20 @@ def curves_side_by_side(
     panels: Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]],
 ) -> Figure:
     """Title → λ and curves, one panel each on one vertical axis; every lowest value is ringed."""
-    fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 4.6), sharex=True, sharey=True)
+    fig, (axes,) = plt.subplots(
+        1, len(panels), figsize=(8.4, 4.6), sharex=True, sharey=True, squeeze=False
+    )
     for ax, (title, (lambdas, curves)) in zip(axes, panels.items(), strict=True):
+        lam = np.asarray(lambdas, float)
         for name, values in curves.items():
+            y = np.asarray(values, float)
             dashes = (4, 2) if name == "mean" else (None, None)
             ax.plot(
-                lambdas, values, color=PALETTE[name], marker=MARKERS[name], markersize=4.5,
+                lam, y, color=PALETTE[name], marker=MARKERS[name], markersize=4.5,
                 dashes=dashes, label=name,
             )  # fmt: skip
-            at = int(np.argmin(values))
-            ax.plot(lambdas[at], values[at], "o", mfc="none", mec=PALETTE[name], ms=12, mew=1.6)
+            at = y == y.min()
+            ax.plot(lam[at], y[at], "o", mfc="none", mec=PALETTE[name], ms=12, mew=1.6)
         ax.set(title=title.replace(", ", ",\n"), xlabel="λ")
     axes[0].set_ylabel("test RMSE (cycles)")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
@@ -240,15 +244,18 @@ def _condition_colours(n: int) -> npt.NDArray[Any]:
 
 
 def sensor_life(cycle: npt.ArrayLike, sensors: Mapping[str, npt.NDArray[Any]]) -> Figure:
-    """Each sensor of one engine over its cycles: dots, and their running mean over 15 cycles."""
-    x, width = np.asarray(cycle), 15
-    fig, axes = plt.subplots(
-        len(sensors) // 2, 2, figsize=(6.4, 2.1 * (len(sensors) // 2)), dpi=120
-    )
-    for ax, (label, values) in zip(axes.flat, sensors.items(), strict=True):
+    """Each sensor of one engine over its cycles: dots, and their running mean over 15 cycles, or
+    over all of a shorter life."""
+    x = np.asarray(cycle)
+    width = min(15, len(x))
+    rows = -(-len(sensors) // 2)
+    fig, axes = plt.subplots(rows, 2, figsize=(6.4, 2.1 * rows), dpi=120, squeeze=False)
+    for ax in axes.flat[len(sensors) :]:
+        ax.axis("off")
+    for ax, (label, values) in zip(axes.flat, sensors.items(), strict=False):
         ax.plot(x, values, ".", markersize=3, color=MUTED, alpha=0.6)
         mean = np.convolve(values, np.ones(width) / width, mode="valid")
-        ax.plot(x[width // 2 : -(width // 2)], mean, color=PALETTE["FD001"])
+        ax.plot(x[width // 2 :][: len(mean)], mean, color=PALETTE["FD001"])
         ax.set_title(label, fontsize=10.5)
         ax.ticklabel_format(axis="y", useOffset=False)
         if np.ptp(values) == 0:
@@ -310,7 +317,8 @@ def before_and_after(
 
 def end_of_life(values: Mapping[str, npt.NDArray[Any]], xlabel: str) -> Figure:
     """A histogram for each subset, one under another: a number each engine ends its life with."""
-    fig, axes = plt.subplots(len(values), 1, figsize=(6.4, 4.4), sharex=True)
+    fig, axes = plt.subplots(len(values), 1, figsize=(6.4, 4.4), sharex=True, squeeze=False)
+    axes = axes[:, 0]
     span = np.concatenate(list(values.values()))
     bins = np.linspace(span.min(), span.max(), 41)
     for ax, (subset, each) in zip(axes, values.items(), strict=True):
@@ -419,7 +427,9 @@ def label_distributions(
     """Share of labels in bins of 12.5 cycles: bars for the test engines, a line for validation."""
     fig, axes = plt.subplots(2, 2, figsize=(6.4, 5.0), sharex=True, sharey=True)
     bins = np.linspace(0, 125, 11)
-    for ax, subset in zip(axes.flat, val, strict=True):
+    for ax in axes.flat[len(val) :]:
+        ax.axis("off")
+    for ax, subset in zip(axes.flat, val, strict=False):
         ax.set_axisbelow(True)
         for labels, kind in ((test[subset], "bar"), (val[subset], "step")):
             share = np.histogram(labels, bins)[0] / len(labels)
@@ -492,7 +502,7 @@ def predicted_against_true(pred: npt.NDArray[Any], rul: npt.NDArray[Any]) -> Fig
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(rul))
     axes[1].axhline(0, color=MUTED, linewidth=1)
     axes[1].plot(bands + jitter, pred - rul, "o", color=PALETTE["FD001"], alpha=0.55, ms=5, mew=0)
-    for band in range(4):
+    for band in np.unique(bands):  # a small fleet may have none in another
         mean = float((pred - rul)[bands == band].mean())
         axes[1].hlines(mean, band - 0.3, band + 0.3, color=TOTAL_COLOUR)
     axes[1].set_xticks(range(4), names)
@@ -559,14 +569,17 @@ def sweep_curves(rows: Any, intervals: Mapping[tuple[str, float], Any], source: 
     source     the source's table: column lambda, and one column a subset
     """
     fig, axes = plt.subplots(2, 2, figsize=(8.4, 6.6), sharex=True)
-    for ax, (subset, part) in zip(axes.flat, rows.groupby("subset"), strict=True):
+    subsets = rows.groupby("subset")
+    for ax in axes.flat[len(subsets) :]:
+        ax.axis("off")
+    for ax, (subset, part) in zip(axes.flat, subsets, strict=False):
         table = part.pivot(index="lam", columns="seed", values="test_rmse")
         lam, mean = table.index.to_numpy(), table.mean(axis=1).to_numpy()
         ax.plot(lam, table, color=PALETTE[subset], linewidth=0.8, alpha=0.3)
         bounds = np.array([intervals[subset, value] for value in lam])
         ax.fill_between(lam, *bounds.T, color=PALETTE[subset], alpha=0.25, linewidth=0)
         ax.plot(lam, mean, color=PALETTE[subset], marker=MARKERS[subset], markersize=4.5)
-        low = int(mean.argmin())
+        low = mean == mean.min()
         ax.plot(lam[low], mean[low], "o", mfc="none", mec=TOTAL_COLOUR, markersize=12, mew=1.6)
         ax.plot(source["lambda"], source[subset], color=MUTED, linestyle="--", linewidth=1.3)
         ax.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
@@ -707,8 +720,9 @@ def pulls(rows: Any) -> Figure:
     """
     units = sorted(rows["rul_unit"].unique())
     fig, axes = plt.subplots(
-        2, len(units), figsize=(8.4, 5.4), sharex=True, sharey="row", height_ratios=(1.5, 1)
-    )
+        2, len(units), figsize=(8.4, 5.4), sharex=True, sharey="row", height_ratios=(1.5, 1),
+        squeeze=False,
+    )  # fmt: skip
     for (top, bottom), unit in zip(axes.T, units, strict=True):
         for subset, part in rows[rows["rul_unit"] == unit].groupby("subset"):
             mean = part.groupby("epoch")[["rul_norm", "health_norm", "cosine"]].mean()
@@ -793,7 +807,8 @@ def verdict_rates(rates: Any) -> Figure:
     rates  table with columns planted, seeds, right, undecided, wrong; shares in [0, 1]
     """
     problems = list(dict.fromkeys(rates["planted"]))
-    fig, axes = plt.subplots(2, -(-(len(problems) + 1) // 2), figsize=(6.9, 4.6), sharey=True)
+    columns = -(-(len(problems) + 1) // 2)
+    fig, axes = plt.subplots(2, columns, figsize=(6.9, 4.6), sharey=True, squeeze=False)
     shades = {"right": PALETTE["FD003"], "undecided": "#D0D0D0", "wrong": PALETTE["FD002"]}
     for ax, problem in zip(axes.flat, problems, strict=False):
         part = rates[rates["planted"] == problem]
@@ -831,7 +846,11 @@ def trajectories(rows: Any, balance: tuple[float, float]) -> Figure:
     balance  the band of odds, low and high, in which both tasks pull equally
     """
     rivals = list(dict.fromkeys(rows["rival"]))
-    fig, axes = plt.subplots(2, -(-len(rivals) // 2), figsize=(9.6, 5.2), sharex=True, sharey=True)
+    fig, axes = plt.subplots(
+        2, -(-len(rivals) // 2), figsize=(9.6, 5.2), sharex=True, sharey=True, squeeze=False
+    )
+    for ax in axes.flat[len(rivals) :]:
+        ax.axis("off")
     for ax, rival in zip(axes.flat, rivals, strict=False):
         ax.axhspan(*balance, color="#E4EFE4", linewidth=0)
         part = rows[rows["rival"] == rival]
@@ -860,9 +879,10 @@ def rivals(differences: Any, judged: Any, margin: float) -> Figure:
     """
     names = list(dict.fromkeys(judged.index.get_level_values("rival")))
     subsets = list(differences.columns)
-    fig, axes = plt.subplots(
-        1, len(subsets), figsize=(9.6, 0.42 * len(names) + 1.4), sharex=True, sharey=True
-    )
+    fig, (axes,) = plt.subplots(
+        1, len(subsets), figsize=(9.6, 0.42 * len(names) + 1.4), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
     for ax, subset in zip(axes, subsets, strict=True):
         ax.axvspan(-margin, margin, color="#E4EFE4", linewidth=0)
         ax.axvline(0, color=MUTED, linewidth=1)

@@ -59,6 +59,13 @@ def test_a_reader_of_the_first_pages_needs_numpy_alone(statement: str) -> None:
     assert heavy_after(statement) == set()
 
 
+@pytest.mark.parametrize("module", [path.stem for path in MODULES])
+def test_every_module_is_an_attribute_of_the_package(module: str) -> None:
+    """`import amnl; amnl.population` is what a reader types."""
+    assert module in dir(amnl)
+    assert getattr(amnl, module) is sys.modules[f"amnl.{module}"]
+
+
 def test_a_heavy_import_is_seen() -> None:
     assert "scipy" in heavy_after("import scipy")
 

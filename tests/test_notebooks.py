@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pages
 import papermill
 import pytest
@@ -13,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from amnl import simulate
+from amnl.losses import rmse
 from amnl.sweep import fixed
 from amnl.train import TrainConfig, train
 
@@ -112,6 +114,22 @@ def test_training_pages_take_parameters_and_use_them(page: str) -> None:
         if name != "LAM" or "fixed(" in all_code(page)
     ]
     assert set(assigned) <= set().union(*(names_read(cell.source) for cell in cells[2:]))
+
+
+@pytest.mark.parametrize("rul", [[5.0, 50.0, 100.0, 125.0], [5.0, 125.0], [60.0]])
+def test_a_small_fleet_may_lack_engines_near_failure_or_far_from_it(
+    rul: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chapter 5 takes anybody's fleet."""
+    cells = [cell.source for cell in code(load("05-train-cmapss"))]
+    (bands,) = [source for source in cells if source.startswith("for low, high in ((0, 30)")]
+    held: list[str] = []
+    true = np.array(rul)
+    given = {"rul": true, "pred": true + 1, "rmse": rmse, "held": lambda name, _: held.append(name)}
+    exec(bands, given)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 4 and len(held) == sum("RMSE  1.00" in line for line in said) == len(rul)
+    assert sum("no engine" in line for line in said) == 4 - len(rul)
 
 
 def test_papermill_trains_what_it_is_told(tmp_path: Path, own_cache: None) -> None:

@@ -5,8 +5,9 @@ of a family after another, in the protocol's order: i, j, then seeds 0 to 4 of g
 that would not end in time, at the rate of the part before it, is skipped. As a part ends,
 FOLDER/i.tar.gz (or j, or g) holds its family's store; the same command unpacks it and goes on.
 `--dry-run` says what there is to do. Exits with 1 where a cell failed. Needs PyTorch with its
-Triton, NumPy, pandas, SciPy, typer, rich and matplotlib; no network. Then `amnl report FOLDER/i --csv amnl/results/sweep-paper-i.csv`
-makes the table that the pages read. Measure the card first: `python tools/population_rate.py`.
+Triton, NumPy, pandas, SciPy, typer, rich and matplotlib; no network. Then `amnl report FOLDER/i
+--csv amnl/results/sweep-paper-i.csv` makes the table that the pages read. Measure the card first:
+`python tools/population_rate.py`.
 """
 
 import argparse

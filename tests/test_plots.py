@@ -1,0 +1,175 @@
+"""Figures take as many panels as there are, and show what is equal as equal. That they say what the
+pages say is for the pages."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from amnl import plots
+
+SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+LAMS = (0.1, 0.5, 0.9)
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def strict() -> Iterator[None]:
+    """A warning, such as of a mean of nothing, is a fault of the figure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    plt.close("all")
+
+
+def gradients(units: int) -> pd.DataFrame:
+    found = {"subset": "FD001", "seed": 0, "rul_norm": 0.5, "health_norm": 0.5, "cosine": 0.5}
+    return pd.DataFrame(
+        [
+            {**found, "rul_unit": unit, "epoch": epoch}
+            for unit in (1.0, 5.0, 25.0, 125.0)[:units]
+            for epoch in (1, 2)
+        ]
+    )
+
+
+def judged(rivals: int, subsets: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    names, columns = [f"rival {k}" for k in range(rivals)], list(SUBSETS[:subsets])
+    index = pd.MultiIndex.from_product([names, range(3)], names=["rival", "seed"])
+    differences = pd.DataFrame(RNG.normal(size=(len(index), subsets)), index, columns)
+    index = pd.MultiIndex.from_product([names, columns], names=["rival", "subset"])
+    found = {"mean": 0.0, "low": -1.0, "high": 1.0, "finding": "undecided"}
+    return differences, pd.DataFrame([found] * len(index), index)
+
+
+def odds(rivals: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"rival": f"rival {k}", "subset": "FD001", "rul_unit": 1.0, "epoch": e, "odds": 0.5}
+            for k in range(rivals)
+            for e in (1, 2)
+        ]
+    )
+
+
+def rates(problems: int) -> pd.DataFrame:
+    shares = {"right": 0.5, "undecided": 0.3, "wrong": 0.2}
+    return pd.DataFrame(
+        [{"planted": f"problem {k}", "seeds": n, **shares} for k in range(problems) for n in (3, 5)]
+    )
+
+
+def swept(subsets: int) -> Figure:
+    rows = pd.DataFrame(
+        [
+            {"subset": name, "seed": seed, "lam": lam, "test_rmse": 14.0 + seed}
+            for name in SUBSETS[:subsets]
+            for seed in (0, 1)
+            for lam in LAMS
+        ]
+    )
+    source = pd.DataFrame({"lambda": LAMS, **{name: [1.0, 2.0, 3.0] for name in SUBSETS}})
+    between = {(name, lam): (13.0, 15.0) for name in SUBSETS for lam in LAMS}
+    return plots.sweep_curves(rows, between, source)
+
+
+def one_curve(n: int) -> Figure:
+    points = pd.DataFrame(
+        [
+            {"subset": name, "family": family, "odds": 0.5, "mean": 2.0, "low": 1.0, "high": 3.0}
+            for name in SUBSETS[:n]
+            for family in "abc"
+        ]
+    )
+    cells = pd.DataFrame([{"subset": s, "rul_unit": 2.0, "test_rmse": 2.0} for s in SUBSETS[:n]])
+    return plots.one_curve(points, cells)
+
+
+def paired(n: int) -> Figure:
+    table = pd.DataFrame(
+        {"mean": [0.0], "low": [-1.0], "high": [1.0], "finding": ["undecided"]}, index=[0.3]
+    )
+    return plots.differences(dict.fromkeys(SUBSETS[:n], table), 0.5)
+
+
+def labels(n: int) -> dict[str, Any]:
+    return {name: RNG.uniform(0, 125, 20) for name in SUBSETS[:n]}
+
+
+def curves(n: int) -> dict[str, list[float]]:
+    return {name: [2.0, 1.0, 3.0] for name in SUBSETS[:n]}
+
+
+def lived(sensors: int, cycles: int) -> Figure:
+    values = {f"sensor {k}": RNG.normal(size=cycles) for k in range(sensors)}
+    return plots.sensor_life(np.arange(1, cycles + 1), values)
+
+
+DRAWN: dict[str, Callable[[int], Figure]] = {
+    "curves_over_lambda": lambda n: plots.curves_over_lambda(LAMS, curves(n), "RMSE"),
+    "curves_side_by_side": lambda n: plots.curves_side_by_side(
+        {f"panel {k}": (LAMS, curves(2)) for k in range(n)}
+    ),
+    "sensor_life": lambda n: lived(n, 40),
+    "end_of_life": lambda n: plots.end_of_life(labels(n), "cycles"),
+    "label_distributions": lambda n: plots.label_distributions(labels(n), labels(n)),
+    "sweep_curves": swept,
+    "differences": paired,
+    "one_curve": one_curve,
+    "pulls": lambda n: plots.pulls(gradients(n)),
+    "verdict_rates": lambda n: plots.verdict_rates(rates(n)),
+    "trajectories": lambda n: plots.trajectories(odds(n), (0.1, 0.2)),
+    "rivals": lambda n: plots.rivals(*judged(n, 2), 0.5),
+    "rivals, subsets": lambda n: plots.rivals(*judged(2, n), 0.5),
+}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure_takes_any_number_of_panels(name: str, n: int) -> None:
+    figure = DRAWN[name](n)
+    figure.canvas.draw()
+    assert any(ax.has_data() for ax in figure.axes)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 14, 15, 16, 40])
+def test_a_short_life_has_a_running_mean(cycles: int) -> None:
+    (dots, mean), *_ = (ax.get_lines() for ax in lived(2, cycles).axes)
+    width = min(15, cycles)
+    assert len(dots.get_xdata()) == cycles and len(mean.get_xdata()) == cycles - width + 1
+    first = 1 + width // 2
+    assert list(mean.get_xdata()) == list(range(first, first + cycles - width + 1))
+
+
+def rings(figure: Figure) -> list[tuple[float, float]]:
+    lines = (line for ax in figure.axes for line in ax.get_lines() if line.get_markersize() == 12)
+    return [point for line in lines for point in zip(*line.get_data(), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("values", "ringed"),
+    [
+        ([2.0, 1.0, 3.0], [0.5]),
+        ([1.0, 2.0, 1.0], [0.1, 0.9]),
+        ([1.0, 1.0, 1.0], [0.1, 0.5, 0.9]),
+    ],
+)
+def test_every_lowest_value_is_ringed(values: list[float], ringed: list[float]) -> None:
+    curves = {"FD001": values}
+    for figure in (
+        plots.curves_over_lambda(LAMS, curves, "RMSE"),
+        plots.curves_side_by_side({"one": (LAMS, curves)}),
+    ):
+        assert [lam for lam, _ in rings(figure)] == ringed
+    assert [lam for lam, _ in rings(swept(1))] == list(LAMS)
+
+
+@pytest.mark.parametrize("rul", [[10.0, 50.0, 100.0, 125.0], [125.0, 125.0], [10.0], [31.0, 124.0]])
+def test_a_band_without_an_engine_has_no_mean(rul: list[float]) -> None:
+    true = np.array(rul)
+    plots.predicted_against_true(true + 1.0, true).canvas.draw()
