@@ -16,7 +16,7 @@ SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
 @dataclass(frozen=True)
 class Curve:
-    """Test RMSE (cycles) at each λ of a sweep; of our runs also the interval and the ten seeds."""
+    """Test RMSE (cycles) at each λ of a sweep; of our runs also the interval and every seed."""
 
     rmse: list[float]
     low: list[float] = field(default_factory=list)

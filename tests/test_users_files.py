@@ -13,6 +13,8 @@ from amnl import my_problem, sweep
 from amnl.sweep import Progress, Store, family, grid
 from amnl.train import TrainConfig
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes, links and names of Unix")
+
 MODULE = Path(my_problem.__file__).read_text(encoding="utf-8").partition("\nif __na")[0]
 MODULE += "\ntrain = tuple(column[:100] for column in train)\n"
 QUICK = ("--seeds", 1, "--epochs", 1, "--lams", "0.3,0.7")

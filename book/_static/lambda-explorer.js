@@ -73,12 +73,12 @@
     const sweeps = JSON.parse(root.querySelector("script").textContent);
     const source = sweeps.find((sweep) => sweep.unit === null);
     const ours = sweeps.filter((sweep) => sweep.unit !== null);
-    const names = Object.keys(source.curves);
+    const names = Object.keys(sweeps[0].curves);
 
     // What the reader has chosen.
     const shown = new Set(names);
-    let isSource = true;
-    let unit = ours[0].unit;
+    let isSource = source !== undefined;
+    let unit = ours[0]?.unit;
     let lam = 0.5;
 
     const sweep = () => (isSource ? source : ours.find((one) => one.unit === unit));
@@ -86,13 +86,14 @@
     const visible = () => names.filter((name) => shown.has(name));
 
     const xDomain = d3.extent(sweeps.flatMap((one) => one.lambdas));
-    const sourceDomain = yDomain([source]);
+    const sourceDomain = yDomain(source ? [source] : []);
     const ourDomain = yDomain(ours); // one axis for all units
 
     // ------------------------------------------------------------------------------- elements
 
     const TABLES = ["the source’s table", "our runs"];
-    const tables = choices("Numbers", `${id}-table`, TABLES, (value) => {
+    const there = TABLES.filter((_, k) => (k === 0 ? source : ours.length));
+    const tables = choices("Numbers", `${id}-table`, there, (value) => {
       isSource = value === TABLES[0];
       changeSweep();
     });
@@ -185,7 +186,7 @@
         const { rmse, low, high } = all[name];
         return lambdas.map((one, i) => ({ name, lam: one, rmse: rmse[i], low: low[i], high: high[i] }));
       });
-      const minima = visible().map((name) => d3.least(points.filter((p) => p.name === name), (p) => p.rmse));
+      const minima = points.filter((p) => p.rmse === d3.min(all[p.name].rmse));
       const labelled = d3.groups(minima, (p) => p.lam).flatMap(([, group]) => {
         const ys = spread(group.map((p) => p.rmse), LABEL_GAP * pixel);
         return group.map((p, k) => ({ ...p, y: ys[k], atEnd: p.lam === lambdas.at(-1) }));
@@ -251,19 +252,20 @@
       tell();
     }
 
-    /** The readout: what each visible curve is at this λ, and where it is lowest. */
+    /** The readout: what each visible curve is at this λ, and at which λ it is lowest. */
     function tell() {
       const { lambdas, curves: all, digits } = sweep();
       const at = lambdas.indexOf(lam);
-      const head = isSource ? ["curve", "RMSE", "lowest"] : ["curve", "mean", "95 % interval", "ten seeds", "lowest"];
+      const seeded = `${all[names[0]].seeds[at]?.length} seeds`;
+      const head = isSource ? ["curve", "RMSE", "lowest"] : ["curve", "mean", "95 % interval", seeded, "lowest"];
       const rows = visible().map((name) => {
         const { rmse, low, high, seeds } = all[name];
-        const best = d3.minIndex(rmse);
+        const lowest = lambdas.filter((_, k) => rmse[k] === d3.min(rmse));
         const show = (value) => value.toFixed(digits);
         const spans = isSource ? [] : [[low[at], high[at]], d3.extent(seeds[at])];
         return [
           name, show(rmse[at]), ...spans.map((span) => span.map(show).join(" – ")),
-          `${show(rmse[best])} at ${lambdas[best]}`,
+          `${show(d3.min(rmse))} at ${lowest.join(", ")}`,
         ];
       });
       const line = ([name, ...cells]) =>
@@ -300,5 +302,7 @@
     new ResizeObserver(drawAll).observe(chart);
   }
 
-  document.querySelectorAll(".lambda-explorer").forEach((root, k) => start(root, `explorer-${k}`));
+  document.querySelectorAll(".lambda-explorer").forEach((root, k) => {
+    if (JSON.parse(root.querySelector("script").textContent).length) start(root, `explorer-${k}`);
+  });
 })();
