@@ -113,3 +113,27 @@ def test_the_tests_do_not_hang_on_the_callers_settings(name: str) -> None:
         timeout=60,
     )
     assert done.stdout.split() == ["None", "/kept"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("machines.py 05", "there is no '05'; there are 00-lambda-explorer, 01-"),
+        ("machines.py --machines abacus", "there is no 'abacus'; there are native, "),
+        ("jobs.py publish", "no job publish; there are "),
+        ("pages.py mine 05", "no page '05'; there are 00-lambda-explorer, 01-"),
+        ("pages.py sync 05", "no page '05': book/05.md does not exist"),
+    ],
+)
+def test_a_name_that_a_tool_does_not_know_is_told(tool: str, words: str) -> None:
+    name, *arguments = tool.split()
+    done = subprocess.run(
+        [sys.executable, pages.ROOT / "tools" / name, *arguments],
+        env={**os.environ, "PYTHONPATH": str(pages.ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(words)

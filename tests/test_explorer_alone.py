@@ -71,9 +71,8 @@ def test_an_explorer_has_what_it_is_given_and_leaves_the_next_alone(
     first, second = page.locator(".lambda-explorer").all()
     if readout:
         assert first.locator(".readout tbody td").last.inner_text() == readout
-        assert first.get_by_role("group", name="Numbers").get_by_role("radio").count() == len(
-            sweeps
-        )
+        numbers = first.get_by_role("group", name="Numbers")
+        assert numbers.get_by_role("radio").count() == len(sweeps)
     assert second.locator(".readout tbody td").last.inner_text() == "1.0 at 0.5"
     second.get_by_role("radio", name="our runs").check()
     assert second.locator(".readout tbody td").last.inner_text() == "1.0 at 0.9"

@@ -216,6 +216,9 @@ def main() -> int:
     options = parser.parse_args()
     names = options.pages or pages.page_names(pages.ROOT)
     machines = options.machines.split(",") if options.machines else list(MACHINES)
+    for given, known in ((names, pages.page_names(pages.ROOT)), (machines, list(MACHINES))):
+        if wrong := [name for name in given if name not in known]:
+            raise SystemExit(f"there is no {wrong[0]!r}; there are {', '.join(known)}")
     found, failed = run_all(names, machines)
     ran = [name for name in names if name not in failed]
     old = pd.read_csv(RESULT, comment="#", dtype=str, keep_default_na=False)
@@ -225,11 +228,11 @@ def main() -> int:
     write(table)
     moved = table[table.cell != "check"]
     print(f"{len(moved)} printed numbers differ between machines; {len(table) - len(moved)} checks")
-    if wrong := untold(moved):
-        print("compared word by word, and machines differ: " + "; ".join(wrong), file=sys.stderr)
+    if told := untold(moved):
+        print("compared word by word, and machines differ: " + "; ".join(told), file=sys.stderr)
     if failed:
         print(f"pages that failed, their rows as before: {', '.join(failed)}", file=sys.stderr)
-    return bool(wrong or failed)
+    return bool(told or failed)
 
 
 if __name__ == "__main__":
