@@ -137,11 +137,14 @@ def task_gradients(
 def register(name: str) -> Callable[[_Factory], _Factory]:
     """Decorator: let `make_combiner(name, ...)` build what this class or function returns.
 
-    Raises `ValueError` when the name is taken.
+    A cell that is run again may register its class again: one of the same module and name takes the
+    place of its older self. Raises `ValueError` when the name is another's.
     """
 
     def add(factory: _Factory) -> _Factory:
-        if name in _FACTORIES:
+        older = _FACTORIES.get(name, factory)
+        ours, theirs = ((f.__module__, f.__qualname__) for f in (factory, older))
+        if ours != theirs:
             raise ValueError(f"combiner {name!r} is registered already; choose another name")
         _FACTORIES[name] = factory
         return factory

@@ -246,9 +246,9 @@ class Store:
         """
         if result.config.combiner.startswith(GIVEN):
             raise StoreError(
-                f"a run's combiner was an object ({result.config.combiner}), and no name in a store "
-                "says what such a one does. Register it and name it in the settings, or keep the "
-                "run with RunResult.save"
+                f"a run's combiner was an object ({result.config.combiner}), and no name in a "
+                "store says what such a one does. Register it and name it in the settings, or keep "
+                "the run with RunResult.save"
             )
         path = self.path(result.config, result.provenance["data"])
         self._write(path, sealed({**result.to_dict(), **_beside(result.config)}))

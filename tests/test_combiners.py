@@ -329,4 +329,21 @@ def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     register("mine")(FixedWeightLoss)
     assert "mine" in names() and make_combiner("mine").get_name() == "Fixed(0.50/0.50)"
     with pytest.raises(ValueError, match="'mine' is registered already"):
-        register("mine")(FixedWeightLoss)
+        register("mine")(AMNLFixedLoss)
+
+
+def test_a_cell_that_is_run_again_registers_its_class_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a reader does who edits a class of chapter 3 or 8 and runs the cell once more."""
+    monkeypatch.setattr(combiners, "_FACTORIES", dict(combiners._FACTORIES))
+
+    def cell(weight: float) -> None:
+        @register("mine")
+        class Mine(FixedWeightLoss):
+            def __init__(self) -> None:
+                super().__init__(weight, 1 - weight)
+
+    for weight in (0.3, 0.8):
+        cell(weight)
+        assert make_combiner("mine").get_weights()["rul_weight"] == weight

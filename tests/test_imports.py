@@ -96,9 +96,7 @@ def test_imports_point_downwards(module: Path) -> None:
     assert upward_imports(module.stem, module.read_text()) == set()
 
 
-def test_every_module_is_an_attribute_of_the_package() -> None:
-    """Whatever was imported before: `my_problem` alone is a file to copy."""
-    assert {path.stem for path in MODULES} - {"my_problem"} <= set(dir(amnl))
+def test_another_attribute_is_none() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         amnl.nonsense  # noqa: B018
 

@@ -594,7 +594,7 @@ def test_a_worker_with_other_data_refuses(folder: Path) -> None:
 def test_a_worker_with_another_fleet_of_the_same_seed_refuses(folder: Path, tmp_path: Path) -> None:
     simulate.write_fleet(tmp_path, "FD001", seed=3, engines=11, test_engines=5)
     settings = dataclasses.asdict(CELLS[0])
-    with pytest.raises(cmapss.DataError, match="emulated fleet, seed 3.*AMNL_DATA_DIR"):
+    with pytest.raises(cmapss.DataError, match=r"emulated fleet, seed 3.*AMNL_DATA_DIR"):
         _train_cells([settings], str(tmp_path), SOURCE)
 
 
