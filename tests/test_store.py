@@ -4,7 +4,7 @@ why it is not used."""
 import dataclasses
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    yield store
+    store.close()
 
 
 # ------------------------------------------------------------------------------------ the names
@@ -261,6 +263,7 @@ def test_two_stores_of_one_process_keep_their_claims_apart(store: Store) -> None
     assert store.claim(two)
     store.release(one)
     assert other.claim(one)
+    other.close()
 
 
 def test_two_sweeps_in_threads_train_no_cell_twice(
