@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_cli import SHORT, amnl, finished
 
-from amnl import my_problem, sweep
+from amnl import cmapss, my_problem, sweep
 from amnl.sweep import Progress, Store, family, grid
 from amnl.train import TrainConfig
 
@@ -222,7 +222,8 @@ def test_a_failed_cell_is_one_line_and_the_exit_status(
 def test_a_family_counts_the_failures_of_its_own_data(home: Path) -> None:
     store = Store("runs")
     store.put_failure(family("a")[0], "NASA C-MAPSS, 12 files, checksum 0", ValueError("elsewhere"))
-    store.put_failure(family("a")[1], "emulated fleet, seed 3", ValueError("here"))
+    here = str(cmapss.find("fleet"))
+    store.put_failure(family("a")[1], here, ValueError("here"))
     done = amnl("report", "runs", "--family", "a", "--data-dir", "fleet", "--json")
     assert [failure["error"] for failure in json.loads(done.stdout)["failed"]] == ["here"]
 
