@@ -36,8 +36,6 @@ class TwoTasks:
         for name, value in vars(self).items():
             if not math.isfinite(value):
                 raise ValueError(f"{name} must be finite: {self}")
-            if name in ("dim", "n_primary", "n_auxiliary") and value != int(value):
-                raise ValueError(f"{name} must be a whole number: {self}")
         if not 1 <= self.dim <= min(self.n_primary, self.n_auxiliary):
             raise ValueError(f"each task needs at least dim samples and dim ≥ 1: {self}")
         if not min(self.noise_auxiliary, self.disagreement) >= 0:
@@ -60,7 +58,11 @@ def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array
     """One data set: `(x1, y1, x2, y2, truth)`, primary then auxiliary, and the primary's vector.
 
     Inputs are white within the sample, `x.T @ x = n · I`, so that the hand derivation is exact.
+    Raises `ValueError` for counts that are not whole; the formulas take any.
     """
+    for name in ("dim", "n_primary", "n_auxiliary"):
+        if getattr(tasks, name) != int(getattr(tasks, name)):
+            raise ValueError(f"{name} must be a whole number to draw from: {tasks}")
     truth = rng.normal(size=tasks.dim)
     direction = rng.normal(size=tasks.dim)
     other = truth + tasks.disagreement * direction / np.linalg.norm(direction)

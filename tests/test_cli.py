@@ -336,7 +336,8 @@ def finished(
 def test_a_dry_run_counts_and_trains_nothing(folder: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     settings = {"epochs": 2, "batch_size": 32, "stride": 10}
-    store.put(finished(grid(("FD001",), [1], **settings)[0]))  # λ = 0.5
+    here = str(cmapss.find(folder))
+    store.put(finished(grid(("FD001",), [1], **settings)[0], data=here))  # λ = 0.5
     command = ("sweep", "--store", store.folder, "--data-dir", folder, *SHORT, "--workers", 2)
     command = (*command, "--subsets", "FD001,FD003", "--lams", "0.3,0.5", "--seeds", 3, "--dry-run")
     done = amnl(*command, "--json")

@@ -118,6 +118,9 @@ def test_numbers_that_are_not_finite_are_refused(field: str, value: float) -> No
 
 
 @pytest.mark.parametrize("field", ["dim", "n_primary", "n_auxiliary"])
-def test_counts_are_whole(field: str) -> None:
-    with pytest.raises(ValueError, match=f"{field} must be a whole number: .*{field}=12.5"):
-        TwoTasks(**{"n_primary": 40, field: 12.5})  # type: ignore[arg-type]
+def test_counts_that_are_drawn_are_whole(field: str) -> None:
+    """A formula may be drawn as a curve between them, as chapter 2 does."""
+    between = TwoTasks(**{"n_primary": 40, field: 12.5})  # type: ignore[arg-type]
+    assert math.isfinite(optimum(between))
+    with pytest.raises(ValueError, match=f"{field} must be a whole number to draw .*{field}=12.5"):
+        simulate(between, np.array([0.5]), repeats=1, seed=0)
