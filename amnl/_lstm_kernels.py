@@ -1,7 +1,6 @@
 """The two element-wise steps of `amnl.lstm` on a GPU, a Triton kernel each.
 
-Each reads and writes every number once. `torch.compile` makes of the same lines of PyTorch a kernel
-that computes each gate four times over, as the four lie in one array.
+Each reads and writes every number once, in place where the four gates lie side by side.
 """
 
 import triton
