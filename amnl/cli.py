@@ -531,7 +531,7 @@ def _summary(result: "RunResult") -> Table:
 StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.", callback=_folder)]
 Family = Annotated[
     str | None,
-    typer.Option(help="a to l: a family of the book's protocol, instead of a grid."),
+    typer.Option(help="a to l, n, o: a family of the book's protocol, instead of a grid."),
 ]
 Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
 
@@ -959,7 +959,7 @@ def report(
     """Turn a store into a tidy table, one row a finished cell; every record is verified."""
     from amnl import cmapss
     from amnl import sweep as sweeps
-    from amnl.train import TrainConfig
+    from amnl.train import TrainConfig, recorded
 
     keeps("the store is as it was, and nothing was written")
     targets = {"csv": csv, "history": history}
@@ -993,13 +993,13 @@ def report(
                 _write_table(target, make(found))
         failed = [f for f in place.failures() if wanted is None or f["config"]["seed"] in wanted]
         if family:
-            grid = [dataclasses.asdict(c) for c in cells]
-            failed = [f for f in failed if f["config"] in grid and f["data"] == source]
+            grid = [recorded(dataclasses.asdict(c)) for c in cells]
+            failed = [f for f in failed if recorded(f["config"]) in grid and f["data"] == source]
         table = Table(title=f"{store}: {len(rows)} finished, {missing} missing, "
                       f"{len(failed)} failed")  # fmt: skip
         shown = ["subset", "preset", "combiner", "rul_unit", "lam", "sample_weighted"]
         hidden = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in shown]
-        keys = [*shown, *(name for name in hidden if name != "seed"), "data"]
+        keys = [*shown, *(name for name in hidden if name != "seed" and name in rows), "data"]
         if len(rows):  # what tells two lines apart is seen; a combiner's settings are by its name
             others = [name for name in keys if name not in (*shown, "combiner_settings")]
             shown += [name for name in others if rows[name].nunique(dropna=False) > 1]

@@ -53,7 +53,10 @@ _BETAS, _EPS = (0.9, 0.999), 1e-8  # AdamW's, as in `torch.optim`
 
 
 def fits(config: TrainConfig) -> bool:
-    """Whether a population can train this cell: its combiner's weights must stand still."""
+    """Whether a population can train this cell: its combiner's weights must stand still, and its
+    initial weights be the seed's own."""
+    if config.nudge:
+        return False
     combiner = make_combiner(config.combiner, **config.combiner_settings)
     return type(combiner) is FixedWeightLoss  # a subclass may have a rule of its own
 
@@ -419,6 +422,11 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                     f"cells of one population share their {name}, got {theirs} and {ours}; "
                     "make two populations"
                 )
+        if config.nudge:
+            raise ValueError(
+                f"a population starts from its seeds' own weights, got nudge {config.nudge}; train "
+                "such cells one by one"
+            )
         if not fits(config):
             raise ValueError(
                 f"a population needs weights that stand still, not {config.combiner!r}; train such "

@@ -49,7 +49,17 @@ from amnl.combine import SOURCE_LAMS
 from amnl.combiners import _FACTORIES, FixedWeightLoss, make_combiner
 from amnl.losses import rmse
 from amnl.model import make_model
-from amnl.train import GIVEN, RunResult, TrainConfig, Trainer, TrainingError, pick_device, train
+from amnl.train import (
+    GIVEN,
+    NEWER,
+    RunResult,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    pick_device,
+    recorded,
+    train,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +68,7 @@ if TYPE_CHECKING:
 # The grids of the protocol.
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
-FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l")
+FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "n", "o")
 # The unit of the RUL error, cycles, of the families over λ.
 _LAM_UNITS = {
     "a": 1.0,
@@ -163,6 +173,15 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
         return sorted(weighted + gaba, key=lambda cell: cell.seed)
     if name == "f":
         return grid(combiners=ADAPTIVE, rul_units=[125.0], preset=preset)
+    if name == "n":
+        low = [("fixed", fixed(lam)) for lam in (0.1, 0.5)]
+        top = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
+        cells = grid(seeds=range(10, 25), combiners=low, preset=preset)
+        cells += grid(("FD004",), range(10, 17), top, [125.0], preset=preset)
+        return sorted(cells, key=lambda cell: cell.seed)
+    if name == "o":
+        up, down = (grid(nudge=nudge, preset=preset) for nudge in (1e-6, -1e-6))
+        return sorted(up + down, key=lambda cell: cell.seed)
     raise ValueError(f"unknown family {name!r}; the protocol has {', '.join(FAMILIES)}")
 
 
@@ -198,7 +217,7 @@ class Store:
 
     def _path(self, settings: dict[str, Any], data: str, beside: dict[str, Any]) -> Path:
         known = {f.name for f in dataclasses.fields(TrainConfig) if f.type is float}
-        same = {k: float(v) if k in known else v for k, v in settings.items()}
+        same = {k: float(v) if k in known else v for k, v in recorded(settings).items()}
         same["combiner_settings"] = _as_floats(settings["combiner_settings"])
         identity = _canonical({"config": same, "data": data, **beside})
         digest = hashlib.sha256(identity).hexdigest()[:16]
@@ -257,7 +276,7 @@ class Store:
     def put_failure(self, config: TrainConfig, data: str, error: BaseException) -> None:
         """Keep what went wrong. The cell stays open: the next sweep tries it again."""
         what = {"error": str(error), "kind": type(error).__name__}
-        record = {**what, "config": dataclasses.asdict(config), "data": data}
+        record = {**what, "config": recorded(dataclasses.asdict(config)), "data": data}
         self._write(self._failure(self.path(config, data)), _canonical(record))
 
     def failures(self) -> list[dict[str, Any]]:
@@ -397,7 +416,7 @@ def _own_factories(cells: Iterable[TrainConfig]) -> dict[str, Callable[..., Any]
 def _of_another_version(settings: dict[str, Any], version: int) -> str:
     """In what the settings and the version of a record differ from today's."""
     today = {f.name for f in dataclasses.fields(TrainConfig)}
-    faults = [f"it lacks {name}" for name in sorted(today - settings.keys())]
+    faults = [f"it lacks {name}" for name in sorted(today - settings.keys() - set(NEWER))]
     faults += [f"it has {name}" for name in sorted(settings.keys() - today)]
     faults += [f"its format is {version}, ours {_VERSION}"] if version != _VERSION else []
     return ", ".join(faults)
@@ -1042,15 +1061,20 @@ def _wait(device: torch.device) -> None:
 def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
     """One row a cell: settings, λ, metrics, provenance. Sorted, so that a store has one table.
 
+    A setting of `train.NEWER` has a column where a cell has another value than the default.
+
     lam            λ of a convex fixed combiner, else empty
     val_rmse_e15   best validation RMSE (cycles) of the first 15 epochs
     constant_rmse  test RMSE (cycles) of the best constant prediction
     """
     import pandas as pd
 
-    rows = []
-    for result in results:
-        settings = dataclasses.asdict(result.config)
+    results, rows = list(results), []
+    cells = [dataclasses.asdict(result.config) for result in results]
+    names = {f.name for f in dataclasses.fields(TrainConfig)} - set(NEWER)
+    names |= {name for cell in cells for name in recorded(cell)}
+    for cell, result in zip(cells, results, strict=True):
+        settings = {name: value for name, value in cell.items() if name in names}
         settings["combiner_settings"] = json.dumps(settings["combiner_settings"])
         weights = result.history[0]
         total = weights["rul_weight"] + weights["health_weight"]
@@ -1068,7 +1092,7 @@ def to_rows(results: Iterable[RunResult]) -> "pd.DataFrame":
         )
     table = pd.DataFrame(rows)
     order = ["preset", "combiner", "rul_unit", "subset", "lam", "combiner_settings", "seed"]
-    others = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in order]
+    others = [f.name for f in dataclasses.fields(TrainConfig) if f.name in names - set(order)]
     return table.sort_values([*order, *others, "data"], ignore_index=True) if rows else table
 
 
@@ -1097,7 +1121,13 @@ def to_history(results: Iterable[RunResult]) -> "pd.DataFrame":
 
 def config_of(row: "pd.Series[Any]") -> TrainConfig:
     """The settings that a row of `to_rows` came from: `train(config_of(row))` repeats its cell."""
-    settings = {f.name: row[f.name] for f in dataclasses.fields(TrainConfig)}
+    import pandas as pd
+
+    settings = {
+        f.name: row[f.name]
+        for f in dataclasses.fields(TrainConfig)
+        if f.name not in NEWER or pd.notna(row.get(f.name))  # a row from before it, or beside such
+    }
     settings["combiner_settings"] = json.loads(settings["combiner_settings"])
     plain = {k: v.item() if hasattr(v, "item") else v for k, v in settings.items()}
     return TrainConfig(**plain)

@@ -44,6 +44,8 @@ _CHECKPOINT_VERSION = 2
 _PLAIN: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: str, bool: bool}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
 _taken: WeakSet[Combiner] = WeakSet()  # by a trainer
+# Settings that came after the first records: see `recorded`. Their defaults can never change.
+NEWER = ("nudge",)
 _NAN_HELP = "Nothing of this epoch was kept. A lower --lr or a larger rul_unit usually helps."
 
 
@@ -59,6 +61,9 @@ class TrainConfig:
                      (1 + t)/(10 + t), so that it forgets the random start
     stride           keep every n-th training and validation window
     dtype            "float32", or "float64" where two machines must agree
+    nudge            relative size of a change of every initial weight, up or down as a pattern of
+                     signs of the seed's says. −nudge is the mirror image, 0 no change. It tells
+                     what rounding alone can do
 
     Raises `ValueError` for a value out of place, and for a setting of the combiner that is not of
     plain kinds, as records are text.
@@ -84,6 +89,7 @@ class TrainConfig:
     ema: float = 0.999
     stride: int = 1
     dtype: str = "float32"
+    nudge: float = 0.0
 
     def __post_init__(self) -> None:
         cmapss.check_subset(self.subset)
@@ -111,6 +117,8 @@ class TrainConfig:
             raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
+        if not abs(self.nudge) <= 0.01:
+            raise ValueError(f"nudge must lie in [-0.01, 0.01], got {self.nudge}")
 
     def _plain(self, name: str, kind: Any) -> Any:
         value = getattr(self, name)
@@ -122,6 +130,13 @@ class TrainConfig:
             return _PLAIN[kind](value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} must be {_KINDS[kind]}, got {value!r}") from None
+
+
+def recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings by which a record is known: without those of `NEWER` that have their defaults,
+    so that a record from before them is that of the same cell today."""
+    defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig) if f.name in NEWER}
+    return {k: v for k, v in settings.items() if k not in defaults or v != defaults[k]}
 
 
 def _plain_setting(name: str, value: Any) -> Any:
@@ -166,7 +181,7 @@ class RunResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "config": recorded(dataclasses.asdict(self.config))}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "RunResult":
@@ -279,6 +294,8 @@ class Trainer:
     def _build(self, combiner: Combiner | None) -> None:
         config, data = self.config, self.data
         self.model: DualTaskModel = make_model(config.preset).to(self.device, self.dtype)
+        if config.nudge:
+            nudge(self.model, config.nudge, config.seed)
         if combiner is None:  # not `or`: a combiner with a length may have none
             combiner = make_combiner(config.combiner, **config.combiner_settings)
         elif combiner in _taken and combiner.state_dict():
@@ -561,6 +578,18 @@ def _foreign(path: Path, error: Exception) -> ValueError:
         f"{path}: not a checkpoint of this book, or a damaged one ({type(error).__name__}). Delete "
         "it to start anew, or name another file."
     )
+
+
+@torch.no_grad()
+def nudge(model: nn.Module, size: float, seed: int) -> None:
+    """Multiply each parameter by 1 + `size` or 1 − `size`, in place, in float64.
+
+    The signs are drawn from `seed` alone, so −`size` gives the mirror image. No other draw moves.
+    """
+    draw = np.random.default_rng([seed, 1])  # cmapss splits the engines by default_rng(seed)
+    for weight in model.parameters():
+        signs = torch.from_numpy(draw.choice([-1.0, 1.0], weight.shape)).to(weight.device)
+        weight.copy_(weight.double() * (1 + size * signs))
 
 
 def settings_in(combiner: Combiner) -> Record:
