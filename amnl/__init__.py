@@ -1,6 +1,6 @@
 """Two task losses, one fixed weight λ: the package behind the book.
 
-`import amnl` needs NumPy alone. The submodules (`amnl.combiners`, `amnl.train`, ...) import torch,
+`import amnl` needs NumPy alone. The rooms (`amnl.combiners`, `amnl.training`, ...) import torch,
 pandas or matplotlib when you first touch them.
 """
 
@@ -13,7 +13,7 @@ from amnl.combine import combine_losses, simulate_sweep
 __version__ = "0.1.0"
 
 _SUBMODULES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
-_FUNCTIONS = {"check": "amnl.machines", "five_point_sweep": "amnl.five_point"}
+_FUNCTIONS = {"check": "amnl.study.machines", "five_point_sweep": "amnl.weigh.five_point"}
 __all__ = ["__version__", "combine_losses", "simulate_sweep", *_FUNCTIONS, *_SUBMODULES]
 
 

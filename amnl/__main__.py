@@ -1,19 +1,19 @@
 """`amnl`, and `python -m amnl`: the command line, from its first moment to its last byte."""
 
-from amnl._stopping import answered
+from amnl.cli.signals import answered
 
 
 def main() -> None:
     """Entry point of the `amnl` command."""
     with answered():
-        from amnl import _streams
-        from amnl.cli import app  # here: a Ctrl-C during the import is answered, too
+        from amnl.cli import streams
+        from amnl.cli.app import app  # here: a Ctrl-C during the import is answered, too
 
-        _streams.prepare()
+        streams.prepare()
         try:
             app(prog_name="amnl")
         finally:
-            _streams.finish()
+            streams.finish()
 
 
 if __name__ == "__main__":

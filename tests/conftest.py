@@ -120,11 +120,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with six emulated engines of each subset."""
-    from amnl import simulate
+    from amnl.cmapss import emulator
 
     folder = tmp_path_factory.mktemp("fleet")
     for subset in ("FD001", "FD002", "FD003", "FD004"):
-        simulate.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
+        emulator.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
     return folder
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torchjd.aggregation import IMTLG
 from torchjd.scalarization import DWA, UW
 
-from amnl import cmapss, combiners, simulate
+from amnl import cmapss
+from amnl.cmapss import emulator
 from amnl.combiners import (
     Combiner,
     DWALoss,
@@ -27,8 +28,9 @@ from amnl.combiners import (
     names,
     register,
 )
-from amnl.population import fits
-from amnl.train import TrainConfig, Trainer
+from amnl.combiners import base as combiners
+from amnl.training import TrainConfig, Trainer
+from amnl.training.population import fits
 
 quick = settings(max_examples=30, deadline=None)
 positive = st.floats(1e-3, 1e3)
@@ -478,7 +480,7 @@ def test_a_combiner_that_compares_gradients_says_that_it_needs_the_trunk(name: s
 def data(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> cmapss.Data:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
     return cmapss.load("FD001", 0, folder, stride=8)
 
 

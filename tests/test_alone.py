@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from amnl import bench, cmapss, combine, model, shared_regression, simulate, sweep
-from amnl.population import Population
-from amnl.train import RunResult, TrainConfig, Trainer, train
+from amnl import cmapss, combine, sweep
+from amnl.cmapss import emulator
+from amnl.study import bench, shared_regression
+from amnl.training import RunResult, TrainConfig, Trainer, model, train
+from amnl.training.population import Population
 
 CPU = torch.device("cpu")
 SMALL = TrainConfig(epochs=2, warmup_epochs=1, batch_size=64, stride=8)
@@ -23,7 +25,7 @@ SMALL = TrainConfig(epochs=2, warmup_epochs=1, batch_size=64, stride=8)
 def folder(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    return simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    return emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ ENTRIES: dict[str, Callable[[Path, cmapss.Data], object]] = {
     "estimate": estimate,
     "bench": bench_run,
     "load": lambda folder, data: cmapss.load("FD001", 1, folder),
-    "write_fleet": lambda folder, data: simulate.write_fleet(folder.parent / "b", engines=4),
+    "write_fleet": lambda folder, data: emulator.write_fleet(folder.parent / "b", engines=4),
     "the NumPy part": numpy_part,
 }
 

@@ -16,11 +16,18 @@ from docutils import nodes
 from docutils.core import publish_doctree
 
 import amnl
-from amnl import claims, cmapss, combiners, simulate, train
+from amnl import cmapss, combiners
+from amnl import training as train
+from amnl.cmapss import emulator
+from amnl.study import claims
 
 # The command line explains itself: `amnl --help`. The template is to be read whole: `amnl init`.
 SHOWN = ["amnl", *sorted(f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__))]
-SHOWN = [name for name in SHOWN if name not in ("amnl.cli", "amnl.my_problem") and "._" not in name]
+SHOWN = [
+    name
+    for name in SHOWN
+    if name not in ("amnl.cli.app", "amnl.weigh.my_problem") and "._" not in name
+]
 
 MEMBERS = (FunctionType, property, cached_property, classmethod, staticmethod)
 
@@ -116,7 +123,7 @@ def test_no_docstring_loses_a_letter(name: str) -> None:
 
 
 def test_backticks_are_code_wherever_they_stand() -> None:
-    found = parsed(docstring(simulate.write_fleet))
+    found = parsed(docstring(emulator.write_fleet))
     codes = [node.astext() for node in found.findall(nodes.literal)]
     assert codes == ["subset", "emulated.json", "folder", "DataError"]
     assert "test_ and RUL_subset.txt" in found.astext()
@@ -153,7 +160,7 @@ def test_a_bullet_keeps_its_further_lines() -> None:
 
 
 def test_an_indented_formula_stays_as_it_is() -> None:
-    (formula,) = parsed(simulate.__doc__ or "").findall(nodes.literal_block)
+    (formula,) = parsed(emulator.__doc__ or "").findall(nodes.literal_block)
     assert formula.astext().startswith("reading = mean[c,s]")
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from amnl import bench, cmapss, simulate
-from amnl.model import make_model
+from amnl import cmapss
+from amnl.cmapss import emulator
+from amnl.study import bench
+from amnl.training.model import make_model
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fleet")
     for subset in cmapss.SUBSETS:
-        simulate.write_fleet(folder, subset, seed=0, engines=8, test_engines=4)
+        emulator.write_fleet(folder, subset, seed=0, engines=8, test_engines=4)
     return folder
 
 

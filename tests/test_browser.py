@@ -30,7 +30,7 @@ from playwright.sync_api import (
 )
 
 from amnl import stats
-from amnl.results import load_rows
+from amnl.study.rows import load_rows
 
 pytestmark = pytest.mark.browser
 

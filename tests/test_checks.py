@@ -51,8 +51,8 @@ def test_commits_are_counted_where_rows_know_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: list[object], counted: int
 ) -> None:
     """Rows that were trained from a wheel know none."""
-    (tmp_path / "amnl" / "results").mkdir(parents=True)
-    (tmp_path / "amnl" / "results" / "rows.csv").touch()
+    (tmp_path / "amnl" / "study" / "rows").mkdir(parents=True)
+    (tmp_path / "amnl" / "study" / "rows" / "rows.csv").touch()
     rows = pd.DataFrame({"commit": commits, "hardware": ["a", None, "b"]})
     text = io.StringIO(rows.to_csv(index=False))
     monkeypatch.setattr(checks, "ROOT", tmp_path)

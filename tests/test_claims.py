@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from amnl import claims, sweep
-from amnl.claims import CLAIMS, CONDITION, FAILS, GRIDS, HOLDS, OPEN, Ruling, in_either_unit
+from amnl import sweep
 from amnl.cmapss import SUBSETS
 from amnl.combine import SOURCE_LAMS
 from amnl.stats import LAMS
+from amnl.study import claims
+from amnl.study.claims import CLAIMS, CONDITION, FAILS, GRIDS, HOLDS, OPEN, Ruling, in_either_unit
 
 BASE = {"FD001": 12.0, "FD002": 18.0, "FD003": 12.0, "FD004": 18.0}
 Cost = Callable[[str, int, float], float]
@@ -522,7 +523,7 @@ def test_the_grids_are_the_protocols() -> None:
 
 
 def test_the_sources_figures_are_those_of_its_table() -> None:
-    text = (files("amnl.results") / "source_ablation.csv").read_text(encoding="utf-8")
+    text = (files("amnl.study.rows") / "source_ablation.csv").read_text(encoding="utf-8")
     table = csv.DictReader(line for line in text.splitlines() if line[0] != "#")
     rows = {float(row["lambda"]): row for row in table}
     assert tuple(rows) == SOURCE_LAMS == LAMS[:-1]

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from amnl import __version__, cmapss, combiners
-from amnl.cli import _check_target, _seeds, _settings, app
+from amnl import __version__
+from amnl.cli.app import _check_target, _seeds, _settings, app
+from amnl.cmapss import source as cmapss
+from amnl.combiners import base as combiners
 from amnl.combiners import names
 from amnl.sweep import Progress, Store, family, grid
-from amnl.train import RunResult, TrainConfig
+from amnl.training import RunResult, TrainConfig
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +252,7 @@ def test_no_output_replaces_what_it_should_not(
     """Told before anything is trained, by every option that names an output."""
     monkeypatch.chdir(tmp_path)
     path = special_files(tmp_path)[target]
-    monkeypatch.setattr("amnl.train.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("amnl.training.trainer.train", lambda *_, **__: pytest.fail("it trained"))
     # Some targets are this machine's own, and root could replace them: a failure must not.
     monkeypatch.setattr(os, "replace", lambda *_: pytest.fail("it replaced the target"))
     before = sorted(tmp_path.rglob("*"))
@@ -393,7 +395,7 @@ def test_a_list_may_have_spaces_and_a_name_any_case(
         asked.extend(cells)
         return Progress(total=len(cells))
 
-    monkeypatch.setattr("amnl.sweep.run", run)
+    monkeypatch.setattr("amnl.sweep.drive.run", run)
     done = amnl("sweep", "--store", tmp_path / "runs", "--data-dir", folder, *arguments)
     assert done.exit_code == 0, done.output
     assert {getattr(cell, field) for cell in asked} == values

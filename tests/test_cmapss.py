@@ -21,8 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amnl import cmapss, simulate
-from amnl.cmapss import SUBSETS, DataError, Fleet, Normaliser, Source, Windows
+from amnl.cmapss import SUBSETS, DataError, Fleet, Normaliser, Source, Windows, emulator
+from amnl.cmapss import source as cmapss
+from amnl.files import write_atomically
 
 # Three training and three test engines; one test engine is shorter than a window.
 TRAIN_LENGTHS, TEST_LENGTHS, END_RUL = (31, 40, 45, 36, 38), (10, 30, 33), (112, 98, 7)
@@ -765,7 +766,7 @@ def test_a_subset_of_two_files_is_not_there(tiny_nasa: Path) -> None:
 
 
 def test_an_emulated_fleet_of_one_subset_says_so(tmp_path: Path, cache: Path) -> None:
-    simulate.write_fleet(tmp_path / "fleet", "FD003", engines=3, test_engines=2)
+    emulator.write_fleet(tmp_path / "fleet", "FD003", engines=3, test_engines=2)
     assert cmapss.find(tmp_path / "fleet").subsets == ("FD003",)
     with pytest.raises(DataError, match=r"no train_FD001\.txt, .*it holds FD003 alone"):
         cmapss.load("FD001", 0, tmp_path / "fleet")
@@ -1062,7 +1063,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
         patch.setattr(os, moment, full)
         first = cmapss.load("FD001", 0, tiny)
         with pytest.raises(DataError, match=r"cannot write .*out\.csv: No space left"):
-            cmapss.write_atomically(cache / "out.csv", b"1\n")
+            write_atomically(cache / "out.csv", b"1\n")
     assert list(cache.iterdir()) == []
     assert "No space left" in notes()[0]
     assert same(cmapss.load("FD001", 0, tiny).train, first.train)
@@ -1225,14 +1226,14 @@ def test_fetching_without_a_network_names_the_ways_out(
 def test_an_emulated_fleet_is_known_by_its_bytes(tmp_path: Path, other: dict[str, int]) -> None:
     usual = {"subset": "FD001", "seed": 3, "engines": 3, "test_engines": 2}
     for name, sizes in (("a", usual), ("b", usual), ("c", {**usual, **other})):
-        simulate.write_fleet(tmp_path / name, **sizes)  # type: ignore[arg-type]
+        emulator.write_fleet(tmp_path / name, **sizes)  # type: ignore[arg-type]
     same_, again, different = (str(cmapss.find(tmp_path / name)) for name in "abc")
     assert same_ == again != different
 
 
 def test_an_emulated_fleet_by_another_emulator_is_another(tmp_path: Path) -> None:
     """Same seed, same sizes: another table, another NumPy, or a manifest made by hand."""
-    folder = simulate.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=2)
+    folder = emulator.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=2)
     before = str(cmapss.find(folder))
     manifest = json.loads((folder / "emulated.json").read_text())
     text = (folder / "RUL_FD001.txt").read_bytes().replace(b" ", b"  ", 1)
@@ -1259,10 +1260,10 @@ def test_the_identity_of_a_fleet_is_one_however_it_is_asked_for(tiny: Path, tmp_
 
 @pytest.mark.parametrize("engines", [1, 2])
 def test_a_fleet_too_small_to_validate_is_named(tmp_path: Path, engines: int) -> None:
-    folder = simulate.write_fleet(tmp_path, "FD001", 3, engines=engines, test_engines=2)
+    folder = emulator.write_fleet(tmp_path, "FD001", 3, engines=engines, test_engines=2)
     with pytest.raises(DataError, match=rf"has {engines} engines, and the 0 validation .* 3 of"):
         cmapss.load("FD001", 0, folder)
-    small = simulate.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=1)
+    small = emulator.write_fleet(tmp_path, "FD001", 3, engines=3, test_engines=1)
     assert len(cmapss.load("FD001", 0, small).val)
 
 

@@ -115,7 +115,7 @@ def test_the_table_prints_as_the_source_lays_it_out() -> None:
     assert len(lines) == 11
 
 
-@pytest.mark.parametrize("module", ["amnl.combine", "amnl.shared_regression"])
+@pytest.mark.parametrize("module", ["amnl.combine", "amnl.study.shared_regression"])
 def test_the_numpy_part_imports_no_torch(module: str) -> None:
     strays = "{'torch', 'pandas', 'matplotlib'} & sys.modules.keys()"
     code = f"import sys, {module}; sys.exit(' '.join({strays}) or 0)"

@@ -18,8 +18,8 @@ from torch._functorch import config as functorch_config
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.nn.parallel import DistributedDataParallel
 
-from amnl import combiners
 from amnl.combiners import Combiner, DWALoss, FixedWeightLoss, make_combiner, names
+from amnl.combiners import base as combiners
 
 Batch = tuple[Tensor, Tensor, Tensor]
 SHORT = {name: {"warmup": 2, "beta": 0.5} for name in ("gaba", "grace")}  # or 0.5 for 100 steps

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchjd.scalarization import Constant, GeometricMean
 
-from amnl import combiners
 from amnl.combiners import AMNLFixedLoss, FixedWeightLoss, make_combiner, names, register
+from amnl.combiners import base as combiners
 
 quick = settings(max_examples=40, deadline=None)
 losses = st.floats(1e-3, 1e4)

@@ -11,9 +11,10 @@ import pages
 import pytest
 from conftest import Rendered
 
-from amnl import plots, stats
-from amnl.explorer import SUBSETS, Curve, Explorer, Sweep, explorer, our_sweep, source_sweep
-from amnl.results import load_rows
+from amnl import stats
+from amnl.study import figures
+from amnl.study.explorer import SUBSETS, Curve, Explorer, Sweep, explorer, our_sweep, source_sweep
+from amnl.study.rows import load_rows
 
 STATIC = pages.ROOT / "book" / "_static"
 NAMES = [*SUBSETS, "mean"]
@@ -125,7 +126,7 @@ def test_it_says_what_it_is_where_html_is_not_shown() -> None:
 def test_the_browser_has_the_books_palette() -> None:
     light = (STATIC / "lambda-explorer.css").read_text().partition("}")[0]
     palette = {name: value.upper() for name, value in re.findall(r"--curve-(\w+): (#\w+);", light)}
-    assert palette == {name: plots.PALETTE[name].upper() for name in NAMES}
+    assert palette == {name: figures.PALETTE[name].upper() for name in NAMES}
 
 
 def test_vendored_scripts_are_the_ones_their_readme_names() -> None:

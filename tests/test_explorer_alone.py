@@ -7,7 +7,7 @@ import pytest
 from conftest import find_browser
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from amnl.explorer import Curve, Explorer, Sweep
+from amnl.study.explorer import Curve, Explorer, Sweep
 
 pytestmark = pytest.mark.browser
 

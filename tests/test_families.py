@@ -11,10 +11,12 @@ import torch
 from test_sweep import SOURCE, finished
 from typer.testing import CliRunner
 
-from amnl import cmapss, population, simulate
-from amnl.cli import app
-from amnl.sweep import Store, config_of, family, sealed, to_history, to_rows
-from amnl.train import NEWER, RunResult, TrainConfig, Trainer, recorded
+from amnl import cmapss
+from amnl.cli.app import app
+from amnl.cmapss import emulator
+from amnl.runs.records import sealed
+from amnl.sweep import Store, config_of, family, to_history, to_rows
+from amnl.training import NEWER, RunResult, TrainConfig, Trainer, population, recorded
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -27,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small emulated fleet."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
     return folder
 
 

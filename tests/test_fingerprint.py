@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from amnl._fingerprint import UnreadError, fingerprint
+from amnl.runs.fingerprint import UnreadError, fingerprint
 
 
 class Held:
@@ -246,7 +246,9 @@ unused = {unused}
 def loss(batch):
     return batch + {number}
 """
-PRINT = "import mine; from amnl._fingerprint import fingerprint; print(fingerprint(mine.losses))"
+PRINT = (
+    "import mine; from amnl.runs.fingerprint import fingerprint; print(fingerprint(mine.losses))"
+)
 RIVALS: dict[str, tuple[str, Callable[[Any, Any], str]]] = {
     "tokenize": ("dask.tokenize", lambda dask, f: dask.tokenize(f)),
     "joblib": ("joblib", lambda joblib, f: joblib.hash(f)),

@@ -29,17 +29,18 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from typer.testing import CliRunner, Result
 
 import amnl
-from amnl import five_point_sweep, my_problem
-from amnl.cli import app
+from amnl import five_point_sweep
+from amnl.cli.app import app
 from amnl.combiners import FixedWeightLoss, make_combiner
-from amnl.decide import decide, luck, more_seeds, reference_of
-from amnl.five_point import FivePoint, _notes
-from amnl.kept import identity
 from amnl.losses import moderate_weighted_mse_loss
-from amnl.problem import Problem, ProblemError, Scale
-from amnl.results import load_five_point, load_rows
 from amnl.stats import FIVE, MARGIN
+from amnl.study.rows import load_five_point, load_rows
 from amnl.sweep import StoreError, connect
+from amnl.weigh import my_problem
+from amnl.weigh.decide import decide, luck, more_seeds, reference_of
+from amnl.weigh.five_point import FivePoint, _notes
+from amnl.weigh.kept import identity
+from amnl.weigh.problem import Problem, ProblemError, Scale
 
 # ------------------------------------------------------------------------- a problem of ten lines
 
@@ -986,8 +987,8 @@ mine = importlib.util.module_from_spec(spec)
 sys.modules["mine"] = mine
 spec.loader.exec_module(mine)
 from amnl.combiners import FixedWeightLoss
-from amnl.kept import identity
-from amnl.problem import Problem
+from amnl.weigh.kept import identity
+from amnl.weigh.problem import Problem
 print(identity(Problem(mine.build, mine.losses, mine.metric, mine.train, mine.val,
                        FixedWeightLoss.convex, 1, 2, 3.0, torch.float32)))
 """
@@ -1078,7 +1079,16 @@ def test_a_killed_sweep_leaves_whole_records(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     CliRunner().invoke(app, ["init", str(path)])
     store = tmp_path / "runs" / "mine"
-    command = [sys.executable, "-m", "amnl.cli", "sweep", "--module", str(path), "--epochs", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "amnl.cli.app",
+        "sweep",
+        "--module",
+        str(path),
+        "--epochs",
+        "1",
+    ]
     command += ["--store", str(tmp_path / "runs"), "--seeds", "200"]
     quiet = subprocess.DEVNULL
     sweeping = subprocess.Popen(command, stdout=quiet, stderr=quiet)
@@ -1176,7 +1186,7 @@ def test_data_that_are_lost_again_and_again_end_the_sweep(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(distributed, "as_completed", iter)
     monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
-    monkeypatch.setattr("amnl.five_point.pickle.loads", lambda value: value)
+    monkeypatch.setattr("amnl.weigh.five_point.pickle.loads", lambda value: value)
     assert sweep(client=Futures(3)).scores == sweep().scores
     with pytest.raises(RuntimeError, match=r"lost 10 runs 4 times.*in the store"):
         sweep(client=Futures(99))
@@ -1192,7 +1202,7 @@ def test_an_error_of_tell_ends_the_tasks_at_once(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(distributed, "as_completed", iter)
     monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
-    monkeypatch.setattr("amnl.five_point.pickle.loads", lambda value: value)
+    monkeypatch.setattr("amnl.weigh.five_point.pickle.loads", lambda value: value)
     futures = Futures(0)
     with pytest.raises(BrokenPipeError) as raised:
         sweep(client=futures, tell=tell)
@@ -1448,7 +1458,7 @@ def test_what_a_module_prints_is_no_result(tmp_path: Path, workers: tuple[Any, .
     path.write_text(
         Path(my_problem.__file__).read_text(encoding="utf-8").partition("\nif __na")[0] + LOUD
     )
-    command = [sys.executable, "-m", "amnl.cli", "sweep", "--module", path, *SHORT, "--json"]
+    command = [sys.executable, "-m", "amnl", "sweep", "--module", path, *SHORT, "--json"]
     command += ["--store", tmp_path / "runs", "--lams", "0.3,0.7", *workers]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -14,8 +14,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
-from amnl import cmapss, simulate
-from amnl.cli import app
+from amnl.cli.app import app
+from amnl.cmapss import emulator
+from amnl.cmapss import source as cmapss
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def one(tmp_path: Path) -> Path:
     """An emulated fleet of FD001 alone."""
-    return simulate.write_fleet(tmp_path / "one", "FD001", engines=6, test_engines=4)
+    return emulator.write_fleet(tmp_path / "one", "FD001", engines=6, test_engines=4)
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_data_refuses_what_it_would_have_to_ignore(
 
 
 def test_data_download_with_an_emulated_cache_says_so(tmp_path: Path) -> None:
-    folder = simulate.write_fleet(tmp_path / "cache" / "cmapss", engines=3, test_engines=2)
+    folder = emulator.write_fleet(tmp_path / "cache" / "cmapss", engines=3, test_engines=2)
     done = CliRunner().invoke(app, ["data", "--download", "--json"])
     assert done.exit_code == 0, done.stderr
     assert f"the cache holds an emulated fleet; delete {folder} to download" in flat(done.stderr)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from amnl import cmapss, model, simulate
-from amnl.population import Population
+from amnl import cmapss
+from amnl.cmapss import emulator
 from amnl.sweep import Store, fixed, grid, run
-from amnl.train import RunResult, TrainConfig, Trainer
+from amnl.training import RunResult, TrainConfig, Trainer, model
+from amnl.training.population import Population
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("own_cache")]
 
@@ -23,7 +24,7 @@ STILL = {f"{part}_dropout": 0.0 for part in ("conv", "lstm", "attention", "funne
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert torch.cuda.is_available(), "AMNL_TEST_GPU=1, but PyTorch sees no GPU"
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
     return folder
 
 

@@ -4,8 +4,9 @@ import pages
 import pandas as pd
 import pytest
 
-from amnl import claims, stats
-from amnl.results import load_rows
+from amnl import stats
+from amnl.study import claims
+from amnl.study.rows import load_rows
 
 TEXT = " ".join((pages.ROOT / "book" / "index.md").read_text().split())
 FAMILIES = ("cycles2", "unit125", "odds", "unweighted", "rivals-cycles2", "rivals-unit125")

@@ -9,7 +9,7 @@ import pages
 import pandas as pd
 import pytest
 
-from amnl import machines
+from amnl.study import machines
 
 HEAD = "page,cell,what,commit,this,other,third\n"
 ROWS = """05-page,check,05 score,abc1234,1.0,1.1,1.2

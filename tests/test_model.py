@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from amnl.model import Dropout, LastQueryAttention, count_parameters, make_model
+from amnl.training.model import Dropout, LastQueryAttention, count_parameters, make_model
 
 PARTS = {"conv": 52_928, "lstm": 2_236_416, "attention": 1_050_624, "norm": 1_024}
 

@@ -13,10 +13,10 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from amnl import simulate
+from amnl.cmapss import emulator
 from amnl.losses import rmse
 from amnl.sweep import fixed
-from amnl.train import TrainConfig, train
+from amnl.training import TrainConfig, train
 
 # Folders of somebody's machine; a Colab or GitHub path says as little to a reader.
 MACHINE_PATH = re.compile(
@@ -133,7 +133,7 @@ def test_a_small_fleet_may_lack_engines_near_failure_or_far_from_it(
 
 
 def test_papermill_trains_what_it_is_told(tmp_path: Path, own_cache: None) -> None:
-    folder = simulate.write_fleet(tmp_path / "fleet", "FD003", 7, engines=10, test_engines=40)
+    folder = emulator.write_fleet(tmp_path / "fleet", "FD003", 7, engines=10, test_engines=40)
     told = {"SUBSET": "FD003", "LAM": 0.3, "SEED": 1, "DATA": str(folder)}
     page, copy = pages.executed_half(pages.ROOT, "05-train-cmapss"), tmp_path / "copy.ipynb"
     text = printed(papermill.execute_notebook(page, copy, told, cwd=tmp_path, progress_bar=False))

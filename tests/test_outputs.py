@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from amnl.cmapss import DataError, write_atomically
+from amnl.files import FileError, write_atomically
 
 OLD, NEW = b"old text, longer than the new\n", b"new\n"
 
@@ -101,7 +101,7 @@ def test_a_device_of_ones_own_is_written_into(tmp_path: Path) -> None:
 def test_standard_output_by_its_name_keeps_what_else_is_printed(tmp_path: Path, to: str) -> None:
     path = linked(tmp_path, "/dev/stdout")
     code = (
-        "import sys; from pathlib import Path; from amnl.cmapss import write_atomically\n"
+        "import sys; from pathlib import Path; from amnl.files import write_atomically\n"
         "print('before', flush=True)\n"
         f"write_atomically(Path({str(path)!r}), b'rows\\n')\n"
         "print('after')"
@@ -146,7 +146,7 @@ def test_a_place_that_cannot_be_written_is_named_and_left(tmp_path: Path, where:
     make, message = REFUSED[where]
     path = make(tmp_path)
     before = {p: same_inode(p) for p in tmp_path.iterdir()}
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(FileError, match=message) as caught:
         write_atomically(path, NEW)
     assert str(path) in str(caught.value)
     assert {p: same_inode(p) for p in tmp_path.iterdir()} == before
@@ -167,6 +167,6 @@ def test_a_failed_write_says_why_even_where_its_rest_cannot_be_removed(
     (tmp_path / "out.csv").write_bytes(OLD)
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(FileError, match="No space left"):
         write_atomically(tmp_path / "out.csv", NEW)
     assert (tmp_path / "out.csv").read_bytes() == OLD

@@ -12,9 +12,10 @@ from typing import Any
 import paper_scale
 import pytest
 
-from amnl import simulate, sweep
+from amnl.cmapss import emulator
 from amnl.sweep import Store, fixed, grid
-from amnl.train import TrainConfig
+from amnl.sweep import drive as sweep
+from amnl.training import TrainConfig
 
 TINY = {"stride": 8, "epochs": 2, "batch_size": 64}
 PAIR = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
@@ -24,7 +25,7 @@ PAIR = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
 def folder(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("fleet")
     for subset in ("FD001", "FD002", "FD003", "FD004"):
-        simulate.write_fleet(folder, subset, seed=3, engines=8, test_engines=5)
+        emulator.write_fleet(folder, subset, seed=3, engines=8, test_engines=5)
     return folder
 
 

@@ -10,9 +10,12 @@ from types import SimpleNamespace
 import pages
 import pytest
 
-from amnl import _streams, cmapss, my_problem, sweep
+from amnl import cmapss
+from amnl.cli import streams
 from amnl.sweep import Store, grid
-from amnl.train import RunResult
+from amnl.sweep import drive as sweep
+from amnl.training import RunResult
+from amnl.weigh import my_problem
 
 SMALL = ("--stride", "10", "--batch-size", "32", "--epochs", "1", "--data-dir", "fleet")
 
@@ -55,7 +58,7 @@ if {all!r}:
 COMMANDS = """
 import json, sys
 from typer.testing import CliRunner
-from amnl.cli import app
+from amnl.cli.app import app
 def amnl(*words):
     done = CliRunner().invoke(app, [*words, "--json"])
     assert done.exit_code == 0, (words, done.output, done.exception)
@@ -158,10 +161,8 @@ def test_the_gpu_tests_start_with_few_packages(work: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "latin-1", "utf-8"])
 def test_no_letter_of_the_package_is_too_much_for_a_console(encoding: str) -> None:
-    _streams.prepare()  # registers the replacements; pytest's own streams are left alone
-    text = "".join(
-        path.read_text(encoding="utf-8") for path in Path(sweep.__file__).parent.glob("*.py")
-    )
+    streams.prepare()  # registers the replacements; pytest's own streams are left alone
+    text = "".join(path.read_text(encoding="utf-8") for path in (pages.ROOT / "amnl").rglob("*.py"))
     shown = text.encode(encoding, "amnl").decode(encoding)
     assert shown.count("?") <= text.count("?") + 2, sorted({c for c in text if ord(c) > 127})
     assert "\udcff?".encode(encoding, "amnl") == b"??"  # a path that is no text
@@ -256,7 +257,7 @@ def test_a_shell_completes_commands(work: Path) -> None:
 # ------------------------------------------------------------------------------------------ scripts
 
 UNGUARDED = """
-from amnl import sweep
+from amnl.sweep import drive as sweep
 cells = sweep.grid(("FD001",), range(2), epochs=1, stride=10, batch_size=32)
 {call}
 """

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from amnl import plots
+from amnl.study import figures
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 LAMS = (0.1, 0.5, 0.9)
@@ -75,7 +75,7 @@ def swept(subsets: int) -> Figure:
     )
     source = pd.DataFrame({"lambda": LAMS, **{name: [1.0, 2.0, 3.0] for name in SUBSETS}})
     between = {(name, lam): (13.0, 15.0) for name in SUBSETS for lam in LAMS}
-    return plots.sweep_curves(rows, between, source)
+    return figures.sweep_curves(rows, between, source)
 
 
 def one_curve(n: int) -> Figure:
@@ -87,14 +87,14 @@ def one_curve(n: int) -> Figure:
         ]
     )
     cells = pd.DataFrame([{"subset": s, "rul_unit": 2.0, "test_rmse": 2.0} for s in SUBSETS[:n]])
-    return plots.one_curve(points, cells)
+    return figures.one_curve(points, cells)
 
 
 def paired(n: int) -> Figure:
     table = pd.DataFrame(
         {"mean": [0.0], "low": [-1.0], "high": [1.0], "finding": ["undecided"]}, index=[0.3]
     )
-    return plots.differences(dict.fromkeys(SUBSETS[:n], table), 0.5)
+    return figures.differences(dict.fromkeys(SUBSETS[:n], table), 0.5)
 
 
 def labels(n: int) -> dict[str, Any]:
@@ -107,25 +107,25 @@ def curves(n: int) -> dict[str, list[float]]:
 
 def lived(sensors: int, cycles: int) -> Figure:
     values = {f"sensor {k}": RNG.normal(size=cycles) for k in range(sensors)}
-    return plots.sensor_life(np.arange(1, cycles + 1), values)
+    return figures.sensor_life(np.arange(1, cycles + 1), values)
 
 
 DRAWN: dict[str, Callable[[int], Figure]] = {
-    "curves_over_lambda": lambda n: plots.curves_over_lambda(LAMS, curves(n), "RMSE"),
-    "curves_side_by_side": lambda n: plots.curves_side_by_side(
+    "curves_over_lambda": lambda n: figures.curves_over_lambda(LAMS, curves(n), "RMSE"),
+    "curves_side_by_side": lambda n: figures.curves_side_by_side(
         {f"panel {k}": (LAMS, curves(2)) for k in range(n)}
     ),
     "sensor_life": lambda n: lived(n, 40),
-    "end_of_life": lambda n: plots.end_of_life(labels(n), "cycles"),
-    "label_distributions": lambda n: plots.label_distributions(labels(n), labels(n)),
+    "end_of_life": lambda n: figures.end_of_life(labels(n), "cycles"),
+    "label_distributions": lambda n: figures.label_distributions(labels(n), labels(n)),
     "sweep_curves": swept,
     "differences": paired,
     "one_curve": one_curve,
-    "pulls": lambda n: plots.pulls(gradients(n)),
-    "verdict_rates": lambda n: plots.verdict_rates(rates(n)),
-    "trajectories": lambda n: plots.trajectories(odds(n), (0.1, 0.2)),
-    "rivals": lambda n: plots.rivals(*judged(n, 2), 0.5),
-    "rivals, subsets": lambda n: plots.rivals(*judged(2, n), 0.5),
+    "pulls": lambda n: figures.pulls(gradients(n)),
+    "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
+    "trajectories": lambda n: figures.trajectories(odds(n), (0.1, 0.2)),
+    "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5),
+    "rivals, subsets": lambda n: figures.rivals(*judged(2, n), 0.5),
 }
 
 
@@ -162,8 +162,8 @@ def rings(figure: Figure) -> list[tuple[float, float]]:
 def test_every_lowest_value_is_ringed(values: list[float], ringed: list[float]) -> None:
     curves = {"FD001": values}
     for figure in (
-        plots.curves_over_lambda(LAMS, curves, "RMSE"),
-        plots.curves_side_by_side({"one": (LAMS, curves)}),
+        figures.curves_over_lambda(LAMS, curves, "RMSE"),
+        figures.curves_side_by_side({"one": (LAMS, curves)}),
     ):
         assert [lam for lam, _ in rings(figure)] == ringed
     assert [lam for lam, _ in rings(swept(1))] == list(LAMS)
@@ -172,4 +172,4 @@ def test_every_lowest_value_is_ringed(values: list[float], ringed: list[float]) 
 @pytest.mark.parametrize("rul", [[10.0, 50.0, 100.0, 125.0], [125.0, 125.0], [10.0], [31.0, 124.0]])
 def test_a_band_without_an_engine_has_no_mean(rul: list[float]) -> None:
     true = np.array(rul)
-    plots.predicted_against_true(true + 1.0, true).canvas.draw()
+    figures.predicted_against_true(true + 1.0, true).canvas.draw()

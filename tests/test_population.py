@@ -11,11 +11,13 @@ import pytest
 import scipy.stats
 import torch
 
-from amnl import cmapss, combiners, model, simulate
+from amnl import cmapss
+from amnl.cmapss import emulator
 from amnl.combiners import FixedWeightLoss
-from amnl.population import Population
-from amnl.stacked import Noise, StackedModel
-from amnl.train import RunResult, TrainConfig, Trainer, TrainingError
+from amnl.combiners import base as combiners
+from amnl.training import RunResult, TrainConfig, Trainer, TrainingError, model
+from amnl.training.population import Population
+from amnl.training.stacked import Noise, StackedModel
 
 STILL = dataclasses.replace(
     model.PRESETS["compact"],
@@ -39,7 +41,7 @@ def presets() -> Any:
 def data(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, cmapss.Data]:
     torch.set_num_threads(1)
     folder: Path = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
     return {seed: cmapss.load("FD001", seed, folder, stride=4) for seed in range(3)}
 
 
@@ -194,7 +196,7 @@ def test_dropout_is_drawn_by_seed_whatever_the_company(data: dict[int, cmapss.Da
 def test_an_infinite_score_is_a_failure_of_its_cell(
     data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amnl.train.nasa_score", lambda pred, rul: math.inf)
+    monkeypatch.setattr("amnl.training.trainer.nasa_score", lambda pred, rul: math.inf)
     config = cell(0, 0.5, epochs=1)
     (stacked,) = Population([config], data).fit()
     assert isinstance(stacked, TrainingError) and "nasa_score is inf" in str(stacked)
@@ -315,7 +317,7 @@ def test_weights_go_by_their_names(
     data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turned = lambda self: {"health_weight": self.health_weight, "rul_weight": self.rul_weight}  # noqa: E731
-    monkeypatch.setattr("amnl.combiners.FixedWeightLoss.get_weights", turned)
+    monkeypatch.setattr("amnl.combiners.base.FixedWeightLoss.get_weights", turned)
     population = Population([cell(0, 0.75)], data)
     assert population.weights.tolist() == [[0.75, 0.25]]
 

@@ -9,15 +9,15 @@ import pytest
 
 from amnl.cmapss import SUBSETS
 from amnl.losses import macro_f1, nasa_score, rmse
-from amnl.results import load_predictions, load_rows
 from amnl.stats import LAMS
+from amnl.study.rows import load_predictions, load_rows
 from amnl.sweep import family
-from amnl.train import RunResult, TrainConfig
+from amnl.training import RunResult, TrainConfig
 
 FAMILIES = {"sweep-paper-cycles2": "i", "sweep-paper-unit125": "j"}
 STORED = sorted(
     file.name.removeprefix("predictions-").removesuffix(".npz")
-    for file in files("amnl.results").iterdir()
+    for file in files("amnl.study.rows").iterdir()
     if file.name.startswith("predictions-")
 )
 
@@ -56,7 +56,9 @@ def test_what_is_written_is_what_is_read(tmp_path: object, monkeypatch: pytest.M
     runs = [made_up(s, lam, seed) for s in SUBSETS for lam in LAMS for seed in (3, 5)]
     stored = predictions.arrays(runs)
     np.savez_compressed(f"{tmp_path}/predictions-small.npz", **stored)
-    monkeypatch.setattr("amnl.results.files", lambda _: __import__("pathlib").Path(str(tmp_path)))
+    monkeypatch.setattr(
+        "amnl.study.rows.files", lambda _: __import__("pathlib").Path(str(tmp_path))
+    )
     found = load_predictions("small")
     assert len(found) == len(runs) * 2 and isinstance(found, pd.DataFrame)
     one = found[(found.subset == "FD003") & (found.lam == 0.7) & (found.seed == 5)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amnl.shared_regression import TwoTasks, draw, excess, fit, optimum, simulate
+from amnl.study.shared_regression import TwoTasks, draw, excess, fit, optimum, simulate
 
 BALANCED = TwoTasks(noise_primary=2.0, noise_auxiliary=2.0, disagreement=0.75**0.5)
 GRID = np.linspace(0.001, 0.999, 999)

@@ -150,7 +150,7 @@ def test_on_a_terminal_the_answer_comes_last_and_the_cursor_comes_back(work: Pat
 
 IN_A_LONG_CALL = """
 import hashlib, sys
-from amnl._stopping import answered, keeps
+from amnl.cli.signals import answered, keeps
 with answered():
     keeps("this")
     print("in it", flush=True)
@@ -158,7 +158,7 @@ with answered():
 """
 SWALLOWED = """
 import time
-from amnl._stopping import answered, keeps
+from amnl.cli.signals import answered, keeps
 with answered():
     keeps("this")
     print("in it", flush=True)
@@ -170,7 +170,7 @@ with answered():
 """
 FORKED = """
 import os, signal, time
-from amnl._stopping import answered
+from amnl.cli.signals import answered
 with answered():
     child = os.fork()
     if child == 0:
@@ -208,7 +208,7 @@ def test_a_ctrl_c_that_was_ignored_from_the_start_stays_so() -> None:
     """As behind `nohup` and in a shell's background."""
     code = (
         "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from amnl._stopping import answered\n"
+        "from amnl.cli.signals import answered\n"
         "with answered():\n    os.kill(os.getpid(), signal.SIGINT)\n    print('on')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amnl import cmapss, simulate
+from amnl import cmapss
+from amnl.cmapss import emulator
+from amnl.files import write_atomically
 from amnl.losses import rmse
-from amnl.train import Batches, TrainConfig, Trainer
+from amnl.training import Batches, TrainConfig, Trainer
 
 TRAIN_ENGINES = {"FD001": 100, "FD002": 260, "FD003": 100, "FD004": 249}  # NASA's
 TEST_ENGINES = {"FD001": 100, "FD002": 259, "FD003": 100, "FD004": 248}
@@ -29,7 +31,7 @@ every_subset = pytest.mark.parametrize("subset", cmapss.SUBSETS)
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All four subsets at NASA's sizes, seed 0."""
-    return simulate.write_all(tmp_path_factory.mktemp("fleets"), seed=0)
+    return emulator.write_all(tmp_path_factory.mktemp("fleets"), seed=0)
 
 
 def fleet(folder: Path, subset: str, split: str = "train") -> cmapss.Fleet:
@@ -47,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_every_line_has_nasas_columns_decimals_and_two_trailing_blanks(
     tmp_path: Path, subset: str
 ) -> None:
-    simulate.write_fleet(tmp_path, subset, seed=3, engines=4, test_engines=3)
+    emulator.write_fleet(tmp_path, subset, seed=3, engines=4, test_engines=3)
     decimals = [4, 4, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 2, 0, 0, 2, 2, 4]
     numbers = [r"-?\d+\." + rf"\d{{{d}}}" if d else r"\d+" for d in decimals]
     line = re.compile(" ".join([r"\d+", r"\d+", *numbers]) + "  ")
@@ -86,7 +88,7 @@ def test_training_engines_run_to_failure_and_test_engines_are_cut_like_nasas(
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
     a, b, c = (
-        contents(simulate.write_fleet(tmp_path / name, "FD004", seed, 5, 4))
+        contents(emulator.write_fleet(tmp_path / name, "FD004", seed, 5, 4))
         for name, seed in (("a", 7), ("b", 7), ("c", 8))
     )
     assert a == b
@@ -95,7 +97,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
 
 
 def test_the_training_half_does_not_depend_on_the_test_half(tmp_path: Path) -> None:
-    a, b = (contents(simulate.write_fleet(tmp_path / str(n), "FD001", 0, 3, n)) for n in (1, 5))
+    a, b = (contents(emulator.write_fleet(tmp_path / str(n), "FD001", 0, 3, n)) for n in (1, 5))
     assert a["train_FD001.txt"] == b["train_FD001.txt"]
     assert a["test_FD001.txt"] != b["test_FD001.txt"]
 
@@ -106,7 +108,7 @@ def test_the_training_half_does_not_depend_on_the_test_half(tmp_path: Path) -> N
 @every_subset
 def test_conditions_are_visited_as_often_as_the_table_says(everything: Path, subset: str) -> None:
     made = fleet(everything, subset)
-    share = simulate.table()["subsets"][subset]["conditions"]["share"]
+    share = emulator.table()["subsets"][subset]["conditions"]["share"]
     assert len(share) == (6 if subset in SIX else 1)
     visits = np.bincount(made.condition) / len(made.values)
     np.testing.assert_allclose(visits, share, atol=0.008)  # 4 deviations of a share of 50,000 rows
@@ -115,7 +117,7 @@ def test_conditions_are_visited_as_often_as_the_table_says(everything: Path, sub
 
 @every_subset
 def test_both_fault_modes_appear_where_nasa_has_two(everything: Path, subset: str) -> None:
-    made, entry = fleet(everything, subset), simulate.table()["subsets"][subset]
+    made, entry = fleet(everything, subset), emulator.table()["subsets"][subset]
     mean = np.array(entry["conditions"]["mean"])[made.condition, S12]
     noise = np.array(entry["conditions"]["noise"])[made.condition, S12]
     z = (made.values[:, 3 + S12] - mean) / noise
@@ -137,7 +139,7 @@ def test_constant_sensors_are_constant_in_a_condition(everything: Path, subset: 
 
 @every_subset
 def test_noise_is_the_tables(everything: Path, subset: str) -> None:
-    made, conditions = fleet(everything, subset), simulate.table()["subsets"][subset]["conditions"]
+    made, conditions = fleet(everything, subset), emulator.table()["subsets"][subset]["conditions"]
     for c in range(len(conditions["share"])):
         rows = np.flatnonzero((made.condition == c) & (made.rul > 60))
         engine, values = made.engine[rows], made.values[rows, 3:]
@@ -145,7 +147,7 @@ def test_noise_is_the_tables(everything: Path, subset: str) -> None:
         # The wear of three nearby cycles is nearly a line: a second difference is noise alone.
         second = (values[2:] - 2 * values[1:-1] + values[:-2])[same]
         measured = np.sqrt((second**2).mean(0) / 6)
-        step = 10.0 ** -np.array(simulate.table()["decimals"])
+        step = 10.0 ** -np.array(emulator.table()["decimals"])
         expected = np.sqrt(np.array(conditions["noise"][c]) ** 2 + step**2 / 12)
         chosen = np.array(cmapss.SENSORS) - 1
         np.testing.assert_allclose(measured[chosen], expected[chosen], rtol=0.05)
@@ -154,7 +156,7 @@ def test_noise_is_the_tables(everything: Path, subset: str) -> None:
 @every_subset
 def test_mean_levels_are_the_tables(everything: Path, subset: str) -> None:
     """Engine means at the start and the end of life, within four standard errors."""
-    made, entry = fleet(everything, subset), simulate.table()["subsets"][subset]
+    made, entry = fleet(everything, subset), emulator.table()["subsets"][subset]
     conditions = {k: np.array(v) for k, v in entry["conditions"].items()}
     modes = list(entry["modes"].values())
     weights = [m["engines"] for m in modes]
@@ -182,10 +184,10 @@ def test_mean_levels_are_the_tables(everything: Path, subset: str) -> None:
 
 def test_the_manifest_names_seed_sizes_and_checksums(tmp_path: Path) -> None:
     for subset in ("FD001", "FD003"):
-        simulate.write_fleet(tmp_path, subset, seed=5, engines=3, test_engines=2)
+        emulator.write_fleet(tmp_path, subset, seed=5, engines=3, test_engines=2)
     manifest = json.loads((tmp_path / "emulated.json").read_text())
     assert manifest["seed"] == 5
-    assert manifest["emulator"] == simulate.table()["emulator"]
+    assert manifest["emulator"] == emulator.table()["emulator"]
     size = {"engines": 3, "test_engines": 2}
     assert manifest["subsets"] == {"FD001": size, "FD003": size}
     written = contents(tmp_path)
@@ -195,7 +197,7 @@ def test_the_manifest_names_seed_sizes_and_checksums(tmp_path: Path) -> None:
 
 
 def test_a_fleet_loads_as_emulated_and_a_changed_one_does_not(tmp_path: Path) -> None:
-    simulate.write_fleet(tmp_path, "FD002", seed=5, engines=6, test_engines=4)
+    emulator.write_fleet(tmp_path, "FD002", seed=5, engines=6, test_engines=4)
     data = cmapss.load("FD002", data_dir=tmp_path)
     assert data.source.kind == "emulator"
     assert str(data.source).startswith("emulated fleet, seed 5, 3 files, checksum ")
@@ -207,8 +209,8 @@ def test_a_fleet_loads_as_emulated_and_a_changed_one_does_not(tmp_path: Path) ->
 
 
 def test_writing_again_replaces_the_fleet(tmp_path: Path) -> None:
-    simulate.write_fleet(tmp_path, engines=3, test_engines=2)
-    simulate.write_fleet(tmp_path, engines=4, test_engines=2)
+    emulator.write_fleet(tmp_path, engines=3, test_engines=2)
+    emulator.write_fleet(tmp_path, engines=4, test_engines=2)
     assert fleet(tmp_path, "FD001").engines == 4
     assert len(contents(tmp_path)) == 4  # no temporary file is left
 
@@ -229,15 +231,15 @@ def test_bad_arguments_are_named_and_nothing_is_written(
     tmp_path: Path, arguments: dict[str, object], said: str
 ) -> None:
     with pytest.raises(cmapss.DataError, match=said):
-        simulate.write_fleet(tmp_path / "new", **arguments)  # type: ignore[arg-type]
+        emulator.write_fleet(tmp_path / "new", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "new").exists()
 
 
 def test_another_seed_is_not_mixed_in(tmp_path: Path) -> None:
-    simulate.write_fleet(tmp_path, seed=0, engines=2, test_engines=2)
+    emulator.write_fleet(tmp_path, seed=0, engines=2, test_engines=2)
     before = contents(tmp_path)
     with pytest.raises(cmapss.DataError, match="seed 0"):
-        simulate.write_fleet(tmp_path, "FD002", seed=1, engines=2, test_engines=2)
+        emulator.write_fleet(tmp_path, "FD002", seed=1, engines=2, test_engines=2)
     assert contents(tmp_path) == before
 
 
@@ -252,17 +254,17 @@ BROKEN = [
 
 @pytest.mark.parametrize("manifest", BROKEN)
 def test_a_broken_manifest_is_named(tmp_path: Path, manifest: str) -> None:
-    ours = simulate.table()["emulator"]
+    ours = emulator.table()["emulator"]
     (tmp_path / "emulated.json").write_text(manifest % ours if "%" in manifest else manifest)
-    with pytest.raises(cmapss.DataError, match=simulate.MANIFEST):
-        simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    with pytest.raises(cmapss.DataError, match=emulator.MANIFEST):
+        emulator.write_fleet(tmp_path, engines=2, test_engines=2)
 
 
 @pytest.mark.parametrize("name", ["train_FD001.txt", "RUL_FD001.txt.gz", "TRAIN_FD001.TXT"])
 def test_files_that_are_not_emulated_are_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"NASA's")
     with pytest.raises(cmapss.DataError, match=name):
-        simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+        emulator.write_fleet(tmp_path, engines=2, test_engines=2)
     assert contents(tmp_path) == {name: b"NASA's"}
 
 
@@ -272,27 +274,27 @@ def test_a_manifest_of_other_subsets_gives_no_right_to_overwrite(
     tmp_path: Path, name: str, write: str
 ) -> None:
     if write == "the second":
-        simulate.write_fleet(tmp_path, "FD001", engines=2, test_engines=2)
+        emulator.write_fleet(tmp_path, "FD001", engines=2, test_engines=2)
     (tmp_path / name).write_bytes(b"NASA's")
     before = contents(tmp_path)
     with pytest.raises(cmapss.DataError, match=name):
         if write == "all":
-            simulate.write_all(tmp_path)
+            emulator.write_all(tmp_path)
         else:
             subset = name[name.index("FD") :][:5]
-            simulate.write_fleet(tmp_path, subset, engines=2, test_engines=2)
+            emulator.write_fleet(tmp_path, subset, engines=2, test_engines=2)
     assert contents(tmp_path) == before, "not even the first subset is written"
 
 
 def test_nasas_bytes_under_a_known_name_are_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    emulator.write_fleet(tmp_path, engines=2, test_engines=2)
     (tmp_path / "RUL_FD001.txt").write_bytes(b"NASA's")
     sums = {"RUL_FD001.txt": hashlib.sha256(b"NASA's").hexdigest()}
-    monkeypatch.setattr(simulate, "SHA256", sums)
+    monkeypatch.setattr(emulator, "SHA256", sums)
     with pytest.raises(cmapss.DataError, match="RUL_FD001"):
-        simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+        emulator.write_fleet(tmp_path, engines=2, test_engines=2)
     assert (tmp_path / "RUL_FD001.txt").read_bytes() == b"NASA's"
 
 
@@ -300,20 +302,20 @@ def test_a_fleet_that_was_cut_off_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut_off(path: Path, data: bytes) -> None:
-        cmapss.write_atomically(path, data)
+        write_atomically(path, data)
         if path.name.startswith("t"):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(simulate, "write_atomically", cut_off)
+        patch.setattr(emulator, "write_atomically", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            simulate.write_fleet(tmp_path, engines=3, test_engines=2)
-    simulate.write_fleet(tmp_path, engines=3, test_engines=2)
+            emulator.write_fleet(tmp_path, engines=3, test_engines=2)
+    emulator.write_fleet(tmp_path, engines=3, test_engines=2)
     assert fleet(tmp_path, "FD001").engines == 3
 
 
 def test_a_damaged_fleet_says_how_to_write_it_again(tmp_path: Path) -> None:
-    simulate.write_fleet(tmp_path, engines=2, test_engines=2)
+    emulator.write_fleet(tmp_path, engines=2, test_engines=2)
     (tmp_path / "train_FD001.txt").write_text("damaged")
     with pytest.raises(cmapss.DataError, match="Write the fleet again with") as caught:
         fleet(tmp_path, "FD001")
@@ -323,7 +325,7 @@ def test_a_damaged_fleet_says_how_to_write_it_again(tmp_path: Path) -> None:
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(cmapss.DataError, match="file"):
-        simulate.write_fleet(tmp_path / "file" / "fleet", engines=2, test_engines=2)
+        emulator.write_fleet(tmp_path / "file" / "fleet", engines=2, test_engines=2)
 
 
 # against NASA
@@ -388,8 +390,8 @@ def test_a_model_that_saw_emulated_engines_alone_predicts_nasas(
 
 
 def test_the_stored_judgement_is_of_this_emulator_and_holds() -> None:
-    report = json.loads(files("amnl.results").joinpath("emulator.json").read_text())
-    assert report["emulator"] == simulate.table()["emulator"]
+    report = json.loads(files("amnl.study.rows").joinpath("emulator.json").read_text())
+    assert report["emulator"] == emulator.table()["emulator"]
     runs = [r for r in report["runs"] if r["trained_on"] == "emulator"]
     assert len(runs) == 3
     for run in runs:
@@ -400,16 +402,16 @@ def test_the_stored_judgement_is_of_this_emulator_and_holds() -> None:
 @pytest.mark.parametrize("bad", [-1, 2.5, "3", float("nan")])
 def test_counts_that_are_no_whole_numbers_are_named(tmp_path: Path, name: str, bad: Any) -> None:
     with pytest.raises(cmapss.DataError, match=re.escape(f"not {bad!r}")):
-        simulate.write_fleet(tmp_path / "fleet", "FD001", **{"engines": 3, name: bad})
+        emulator.write_fleet(tmp_path / "fleet", "FD001", **{"engines": 3, name: bad})
     with pytest.raises(cmapss.DataError, match=re.escape(f"not {bad!r}")):
-        simulate.write_all(tmp_path / "fleet", bad)
+        emulator.write_all(tmp_path / "fleet", bad)
     assert not (tmp_path / "fleet").exists()
 
 
 def test_counts_from_numpy_are_counts(tmp_path: Path) -> None:
     three, two = np.int64(3), np.int32(2)
-    ours = simulate.write_fleet(tmp_path / "a", "FD001", two, engines=three, test_engines=two)  # type: ignore[arg-type]
-    theirs = simulate.write_fleet(tmp_path / "b", "FD001", 2, engines=3, test_engines=2)
+    ours = emulator.write_fleet(tmp_path / "a", "FD001", two, engines=three, test_engines=two)  # type: ignore[arg-type]
+    theirs = emulator.write_fleet(tmp_path / "b", "FD001", 2, engines=3, test_engines=2)
     for name in ("emulated.json", "train_FD001.txt"):
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
 
@@ -418,17 +420,17 @@ def test_counts_from_numpy_are_counts(tmp_path: Path) -> None:
 def test_two_subsets_at_once_keep_both_sums(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = simulate.write_atomically
+    write = emulator.write_atomically
 
     def slow(path: Path, data: bytes) -> None:
-        if path.name == simulate.MANIFEST:
+        if path.name == emulator.MANIFEST:
             time.sleep(0.3)  # both have read it by now
         write(path, data)
 
-    monkeypatch.setattr(simulate, "write_atomically", slow)
+    monkeypatch.setattr(emulator, "write_atomically", slow)
     with ThreadPoolExecutor(2) as pool:
         for done in [
-            pool.submit(simulate.write_fleet, tmp_path, subset, 3, 3, 2)
+            pool.submit(emulator.write_fleet, tmp_path, subset, 3, 3, 2)
             for subset in ("FD001", "FD003")
         ]:
             done.result()

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from amnl import model, population, stacked
-from amnl.lstm import bidirectional
-from amnl.model import make_model
-from amnl.stacked import Noise, StackedModel
+from amnl.training import model, population, stacked
+from amnl.training.lstm import bidirectional
+from amnl.training.model import make_model
+from amnl.training.stacked import Noise, StackedModel
 
 CPU = torch.device("cpu")
 

@@ -402,5 +402,5 @@ def test_the_constants_are_the_protocols() -> None:
 
 
 def test_judging_needs_no_torch() -> None:
-    code = "import sys, amnl.claims; sys.exit('torch' in sys.modules)"
+    code = "import sys, amnl.study.claims; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

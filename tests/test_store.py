@@ -14,19 +14,14 @@ import torch
 from test_sweep import CELLS, SOURCE, finished
 from torch import Tensor
 
-from amnl import cmapss, combiners, population, simulate, sweep
+from amnl import cmapss
+from amnl.cmapss import emulator
 from amnl.combiners import Combiner, FixedWeightLoss, register
-from amnl.sweep import (
-    OtherVersionError,
-    Store,
-    StoreError,
-    _train_cells,
-    family,
-    grid,
-    run,
-    to_history,
-)
-from amnl.train import TrainConfig, Trainer, train
+from amnl.combiners import base as combiners
+from amnl.sweep import OtherVersionError, Store, StoreError, family, grid, run, to_history
+from amnl.sweep import drive as sweep
+from amnl.sweep.drive import _train_cells
+from amnl.training import TrainConfig, Trainer, population, train
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -36,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fleet of six engines."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=6, test_engines=4)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=6, test_engines=4)
     return folder
 
 
@@ -326,7 +321,7 @@ def test_a_cell_of_a_population_that_does_not_fit_is_a_failure(
         def __init__(self, *_: Any, **__: Any) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
+    monkeypatch.setattr("amnl.sweep.drive._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Full)
     for precision in (None, "tf32"):
         progress = run(CELLS[:1], store, data_dir=folder, precision=precision)

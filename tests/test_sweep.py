@@ -33,19 +33,15 @@ import torch
 from conftest import session_of
 from typer.testing import CliRunner
 
-from amnl import cmapss, population, simulate
-from amnl.cli import app
+from amnl import cmapss
+from amnl.cli.app import app
+from amnl.cmapss import emulator
 from amnl.combiners import make_combiner
 from amnl.sweep import (
     FAMILIES,
     Progress,
     Store,
     StoreError,
-    _groups,
-    _keep,
-    _sent,
-    _take,
-    _train_cells,
     config_of,
     estimate,
     family,
@@ -54,7 +50,8 @@ from amnl.sweep import (
     run,
     to_rows,
 )
-from amnl.train import RunResult, TrainConfig, train
+from amnl.sweep.drive import _groups, _keep, _sent, _take, _train_cells
+from amnl.training import RunResult, TrainConfig, population, train
 
 # Some tests fork: what a process holds or leaves behind, only another one can tell.
 pytestmark = [
@@ -77,13 +74,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fleet of six engines."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, **FLEET)
+    emulator.write_fleet(folder, **FLEET)
     return folder
 
 
 def _source() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        return str(cmapss.find(simulate.write_fleet(folder, **FLEET)))
+        return str(cmapss.find(emulator.write_fleet(folder, **FLEET)))
 
 
 SOURCE = _source()
@@ -595,7 +592,7 @@ def test_a_worker_with_other_data_refuses(folder: Path) -> None:
 
 
 def test_a_worker_with_another_fleet_of_the_same_seed_refuses(folder: Path, tmp_path: Path) -> None:
-    simulate.write_fleet(tmp_path, "FD001", seed=3, engines=11, test_engines=5)
+    emulator.write_fleet(tmp_path, "FD001", seed=3, engines=11, test_engines=5)
     settings = dataclasses.asdict(CELLS[0])
     with pytest.raises(cmapss.DataError, match=r"emulated fleet, seed 3.*AMNL_DATA_DIR"):
         _train_cells([settings], str(tmp_path), SOURCE)
@@ -643,7 +640,7 @@ def test_cells_trained_side_by_side_fill_the_same_store(
     folder: Path, store: Store, cluster: str, on_gpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through Dask, and as on a GPU in this process. A cell that fails takes no other with it."""
-    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: on_gpu)
+    monkeypatch.setattr("amnl.sweep.drive._on_gpu", lambda device: on_gpu)
     wild = [dataclasses.replace(CELLS[0], rul_unit=1e-30)]
     where = {} if on_gpu else {"scheduler": cluster}
     progress = run([*CELLS, *wild], store, together=5, data_dir=folder, **where)
@@ -669,7 +666,7 @@ def test_a_population_that_memory_does_not_hold_is_halved(
                 raise torch.OutOfMemoryError("no room")
             super().__init__(configs, data, **options)
 
-    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
+    monkeypatch.setattr("amnl.sweep.drive._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Small)
     cells = [c for c in CELLS if c.subset == "FD001"][:5]
     progress = run(cells, store, data_dir=folder)
@@ -688,9 +685,9 @@ def test_a_cell_that_the_gpu_cannot_hold_is_a_failure_and_the_others_go_on(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return train(config, folder)
 
-    monkeypatch.setattr("amnl.sweep._on_gpu", lambda device: True)
+    monkeypatch.setattr("amnl.sweep.drive._on_gpu", lambda device: True)
     monkeypatch.setattr(population, "Population", Full)
-    monkeypatch.setattr("amnl.sweep.train", small_batches_alone)
+    monkeypatch.setattr("amnl.sweep.drive.train", small_batches_alone)
     fitting = dataclasses.replace(CELLS[0], batch_size=16, combiner="amnl", combiner_settings={})
     progress = run([CELLS[0], CELLS[1], fitting], store, data_dir=folder)
     assert progress.done == 1 and progress.finished == [fitting]
@@ -714,7 +711,7 @@ def test_a_group_that_kills_its_worker_is_halved_until_the_culprit_is_alone(
             return [KilledWorker("cell", SimpleNamespace(address="tcp://x"), 3)] * cells  # type: ignore[arg-type]
         return results
 
-    monkeypatch.setattr("amnl.sweep._sent", sent)
+    monkeypatch.setattr("amnl.sweep.drive._sent", sent)
     progress = run(CELLS[:4], store, scheduler=cluster, together=4, data_dir=folder)
     assert [cell for cell, _ in progress.failed] == [culprit]
     assert progress.done == 3 and sorted(asked) == [1, 1, 2, 2, 4]
@@ -857,7 +854,7 @@ import json, os, sys
 from contextlib import suppress
 from pathlib import Path
 from amnl.sweep import Progress, Store, StoreError, run
-from amnl.train import TrainConfig
+from amnl.training import TrainConfig
 
 folder, data, scheduler, cells = *sys.argv[1:4], [TrainConfig(**c) for c in json.load(sys.stdin)]
 store, filler = Store(folder), Path(folder, "filler")

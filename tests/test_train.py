@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from amnl import cmapss, simulate
-from amnl import train as train_module
+from amnl import cmapss, provenance
+from amnl.cmapss import emulator
 from amnl.combiners import Combiner, FixedWeightLoss, make_combiner
 from amnl.losses import moderate_weighted_mse_loss, rmse
-from amnl.train import (
+from amnl.training import (
     Batches,
     RunResult,
     TrainConfig,
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small emulated fleet."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
     return folder
 
 
@@ -510,7 +510,7 @@ def test_a_checkpoint_of_another_fleet_is_refused(
 ) -> None:
     """Of the same seed, and so once of the same name."""
     Trainer(ONE, data).fit(checkpoint=tmp_path / "run.pt")
-    other = simulate.write_fleet(tmp_path / "b", "FD001", seed=3, engines=12, test_engines=8)
+    other = emulator.write_fleet(tmp_path / "b", "FD001", seed=3, engines=12, test_engines=8)
     more = cmapss.load("FD001", ONE.seed, other, stride=ONE.stride)
     with pytest.raises(ValueError, match=r"the checkpoint's data is emulated fleet, seed 3, 3 fil"):
         Trainer(ONE, more).fit(checkpoint=tmp_path / "run.pt")
@@ -633,12 +633,12 @@ def repository(root: Path, *files: str, tracked: bool = True) -> Path:
 @pytest.mark.parametrize(
     ("files", "tracked", "ours"),
     [
-        (["pyproject.toml", "amnl/train.py"], True, True),
-        (["amnl/train.py"], True, False),  # a copy at their root
-        (["pyproject.toml", "amnl/train.py"], False, False),  # unpacked into their root
-        ([".venv/lib/site-packages/amnl/train.py"], False, False),
-        ([".venv/lib/site-packages/amnl/train.py"], True, False),
-        (["vendor/pyproject.toml", "vendor/amnl/train.py"], True, False),
+        (["pyproject.toml", "amnl/provenance.py"], True, True),
+        (["amnl/provenance.py"], True, False),  # a copy at their root
+        (["pyproject.toml", "amnl/provenance.py"], False, False),  # unpacked into their root
+        ([".venv/lib/site-packages/amnl/provenance.py"], False, False),
+        ([".venv/lib/site-packages/amnl/provenance.py"], True, False),
+        (["vendor/pyproject.toml", "vendor/amnl/provenance.py"], True, False),
     ],
 )
 def test_the_commit_is_this_projects_or_none(
@@ -648,14 +648,12 @@ def test_the_commit_is_this_projects_or_none(
     tracked: bool,
     ours: bool,
 ) -> None:
-    monkeypatch.setattr(
-        train_module, "__file__", str(repository(tmp_path, *files, tracked=tracked))
-    )
-    found = train_module._commit.__wrapped__()
+    monkeypatch.setattr(provenance, "__file__", str(repository(tmp_path, *files, tracked=tracked)))
+    found = provenance.commit.__wrapped__()
     assert bool(found) == ours
     if ours:
         (tmp_path / "thesis.tex").write_text("changed")
-        assert train_module._commit.__wrapped__() == f"{found}+"
+        assert provenance.commit.__wrapped__() == f"{found}+"
 
 
 @pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
@@ -663,13 +661,15 @@ def test_a_repository_that_the_environment_names_is_not_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """As in a hook of theirs."""
-    ours = repository(tmp_path / "ours", "pyproject.toml", "amnl/train.py")
-    theirs = repository(tmp_path / "theirs", "pyproject.toml", "amnl/train.py", "more.py").parent
-    monkeypatch.setattr(train_module, "__file__", str(ours))
-    before = train_module._commit.__wrapped__()
+    ours = repository(tmp_path / "ours", "pyproject.toml", "amnl/provenance.py")
+    theirs = repository(
+        tmp_path / "theirs", "pyproject.toml", "amnl/provenance.py", "more.py"
+    ).parent
+    monkeypatch.setattr(provenance, "__file__", str(ours))
+    before = provenance.commit.__wrapped__()
     value = {"GIT_DIR": theirs / ".git", "GIT_WORK_TREE": theirs}.get(name, theirs / ".git/index")
     monkeypatch.setenv(name, str(value))
-    assert train_module._commit.__wrapped__() == before != ""
+    assert provenance.commit.__wrapped__() == before != ""
 
 
 def test_a_combiner_of_no_length_is_one(data: cmapss.Data) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from test_cli import SHORT, amnl, finished
 
-from amnl import cmapss, my_problem, sweep
+from amnl import cmapss
 from amnl.sweep import Progress, Store, family, grid
-from amnl.train import TrainConfig
+from amnl.sweep import drive as sweep
+from amnl.training import TrainConfig
+from amnl.weigh import my_problem
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes, links and names of Unix")
 
@@ -136,14 +138,14 @@ def test_a_result_that_cannot_be_saved_is_printed(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amnl.five_point.write_atomically", full)
+    monkeypatch.setattr("amnl.weigh.five_point.write_atomically", full)
     done = amnl("sweep", "--module", "mine.py", "--out", "found", *QUICK, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["runs"]
     assert done.stderr.splitlines()[-1].startswith("error: found cannot be written")
     assert "kept in runs/mine" in done.stderr
 
-    monkeypatch.setattr("amnl.train.RunResult.save", full)
+    monkeypatch.setattr("amnl.training.trainer.RunResult.save", full)
     done = amnl("train", "--data-dir", "fleet", *SHORT, "--save", "a.json", "--json")
     assert done.exit_code == 1 and "No space left" in done.stderr
     assert json.loads(done.stdout)["metrics"]["test_rmse"] > 0

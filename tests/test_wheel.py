@@ -16,7 +16,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from amnl import simulate
+from amnl.cmapss import emulator
 
 BUILD_INPUTS = ("pyproject.toml", "README.md", "LICENSE")
 
@@ -80,7 +80,7 @@ def test_installed_package_is_the_wheels(site: Path, tmp_path: Path) -> None:
 def test_installed_package_reads_its_tables(site: Path, tmp_path: Path) -> None:
     code = (
         "import importlib.resources as r, json;"
-        "files = [f for d in ('amnl', 'amnl.results') for f in r.files(d).iterdir()];"
+        "files = [f for d in ('amnl.cmapss', 'amnl.study.rows') for f in r.files(d).iterdir()];"
         "[json.loads(f.read_text()) for f in files if f.name.endswith('.json')];"
         "print(sorted(f.name for f in files if f.name.endswith(('.json', '.csv'))))"
     )
@@ -91,7 +91,7 @@ def test_installed_package_reads_its_tables(site: Path, tmp_path: Path) -> None:
 
 def test_installed_command_answers(site: Path, tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(site), "COLUMNS": "100"}
-    by_module = run(sys.executable, "-m", "amnl.cli", "--help", cwd=tmp_path, env=environment)
+    by_module = run(sys.executable, "-m", "amnl", "--help", cwd=tmp_path, env=environment)
     by_script = run(site / "bin" / "amnl", "--help", cwd=tmp_path, env=environment)
     for command in ("data", "train", "bench"):
         assert command in by_module
@@ -138,7 +138,7 @@ def runs(
 ) -> Iterator[Runs]:
     """Every page that this session asks for and this machine can run, two at a time."""
     fleet = tmp_path_factory.mktemp("fleet")
-    simulate.write_fleet(fleet, "FD001", engines=10, test_engines=20)
+    emulator.write_fleet(fleet, "FD001", engines=10, test_engines=20)
     asked = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
     with ThreadPoolExecutor(max_workers=2) as pool:
         started: Runs = {}

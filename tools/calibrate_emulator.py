@@ -1,4 +1,4 @@
-"""Measure NASA's training files and write the emulator's table, `amnl/simulate.json`.
+"""Measure NASA's training files and write the emulator's table, `amnl/cmapss/emulator.json`.
 
     python tools/calibrate_emulator.py /folder/with/train_FD001.txt[.gz]
 
@@ -183,7 +183,7 @@ def main() -> None:
         "decimals": DECIMALS,
         "subsets": {s: calibrate(cmapss.read(source, s, "train")) for s in cmapss.SUBSETS},
     }
-    out = Path(__file__).parents[1] / "amnl" / "simulate.json"
+    out = Path(__file__).parents[1] / "amnl" / "cmapss" / "emulator.json"
     out.write_text(json.dumps(plain(table), separators=(",", ":")) + "\n", encoding="utf-8")
     print(f"wrote {out.name}, {out.stat().st_size:,} bytes")
 

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 import nbformat
 from nbformat import NotebookNode
 
-from amnl import machines
-from amnl.results import load_rows
+from amnl.study import machines
+from amnl.study.rows import load_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "_build" / "reports"
@@ -142,7 +142,7 @@ def tests_table(staged: Path, reports: Path) -> str:
 
 def rows_table(staged: Path, reports: Path) -> str:
     rows = []
-    for path in sorted((ROOT / "amnl" / "results").glob("*.csv")):
+    for path in sorted((ROOT / "amnl" / "study" / "rows").glob("*.csv")):
         stored = load_rows(path.stem)
         if "commit" not in stored:
             continue  # copied from the source: no run of ours
@@ -151,7 +151,7 @@ def rows_table(staged: Path, reports: Path) -> str:
         machines_of = stored["hardware"].dropna().unique() if "hardware" in stored else []
         hardware = ", ".join(sorted(map(str, machines_of)))
         rows.append([f"`{path.stem}`", hardware, len(stored), commits])
-    for path in sorted((ROOT / "amnl" / "results").glob("*.json")):
+    for path in sorted((ROOT / "amnl" / "study" / "rows").glob("*.json")):
         told = json.loads(path.read_text(encoding="utf-8"))
         if hardware := told.get("provenance", {}).get("hardware"):
             rows.append([f"`{path.stem}`", hardware, len(told.get("runs", [1])), 1])
@@ -179,7 +179,8 @@ def machines_table(staged: Path, reports: Path) -> str:
     said = (
         f"{len(names)} machines: {', '.join(names)}. Besides these checks, {moved.sum()} numbers "
         f"that {len(moved)} pages print differ between machines in the digits shown; they are in "
-        "`amnl/results/machines.csv`, too, and the text claims no more of them than holds on all. "
+        "`amnl/study/rows/machines.csv`, too, and the text claims no more of them than holds on "
+        "all. "
         "What the other pages print is the same on every machine."
     )
     return f"{table(['chapter', 'number', 'lowest', 'highest'], rows, 2)}\n\n{said}"

@@ -4,17 +4,17 @@ phones, in `book/_static/`.
 
 from pathlib import Path
 
-from amnl import plots
-from amnl.results import load_rows
+from amnl.study import figures
+from amnl.study.rows import load_rows
 
 STATIC = Path(__file__).resolve().parent.parent / "book" / "_static"
 
 
 def main() -> None:
     source = load_rows("source_ablation")
-    plots.style()
+    figures.style()
     for name, stacked in (("claim.png", False), ("claim-narrow.png", True)):
-        figure = plots.claim_and_finding(
+        figure = figures.claim_and_finding(
             source[source["variant"].isna()],  # the row at 0.75 repeats the one at 0.70
             {
                 "ours, RUL error in cycles": load_rows("sweep-compact-cycles2"),

@@ -1,4 +1,4 @@
-"""What does a step cost with each combiner? Writes amnl/results/combiner_cost.csv.
+"""What does a step cost with each combiner? Writes amnl/study/rows/combiner_cost.csv.
 
 `python tools/combiner_cost.py` trains the compact network on FD001 with every combiner, one thread,
 in turns: five steps of one, five of the next, and again, 41 rounds, of which the first warms up, on
@@ -17,9 +17,10 @@ import torch
 
 from amnl import cmapss
 from amnl.combiners import names
-from amnl.train import TrainConfig, Trainer, provenance
+from amnl.files import write_atomically
+from amnl.training import TrainConfig, Trainer, provenance
 
-TABLE = Path(__file__).resolve().parent.parent / "amnl" / "results" / "combiner_cost.csv"
+TABLE = Path(__file__).resolve().parent.parent / "amnl" / "study" / "rows" / "combiner_cost.csv"
 STEPS, ROUNDS = 5, 40
 
 
@@ -60,7 +61,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     print(table.round(2).to_string(index=False))
     table = table.assign(**provenance(here))
-    cmapss.write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
+    write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The five-point sweep on C-MAPSS FD003: writes amnl/results/five_point-fd003-*.json.
+"""The five-point sweep on C-MAPSS FD003: writes amnl/study/rows/five_point-fd003-*.json.
 
 `python tools/five_point_fd003.py` sweeps twice, as chapter 9 tells it: with the RUL loss in
 cycles², and with that loss divided by what the first sweep's scale check says. Needs NASA's files.
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from amnl import cmapss, five_point_sweep
-from amnl.five_point import FivePoint
+from amnl.files import write_atomically
 from amnl.losses import moderate_weighted_mse_loss, rmse
-from amnl.model import make_model
-from amnl.problem import Losses
 from amnl.stats import MARGIN
-from amnl.train import provenance
+from amnl.training import provenance
+from amnl.training.model import make_model
+from amnl.weigh.five_point import FivePoint
+from amnl.weigh.problem import Losses
 
-RESULTS = Path(__file__).resolve().parent.parent / "amnl" / "results"
+RESULTS = Path(__file__).resolve().parent.parent / "amnl" / "study" / "rows"
 STORE = "runs/five_point_fd003"
 
 
@@ -63,7 +64,7 @@ def keep(name: str, found: FivePoint, source: cmapss.Source) -> None:
     told = provenance(torch.device("cpu")) | {"source": str(source), "threads": 1}
     text = json.dumps({**found.to_dict(), "provenance": told}, indent=1, ensure_ascii=False)
     path = RESULTS / f"five_point-fd003-{name}.json"
-    cmapss.write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f"{text}\n".encode())
     print(f"\n{path.name}\n{found}\n", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""How often is the five-point sweep right? Writes amnl/results/five_point_rates.csv.
+"""How often is the five-point sweep right? Writes amnl/study/rows/five_point_rates.csv.
 
 `python tools/five_point_rates.py` plants problems whose best weight is known, and counts verdicts
 at 1, 3, 5 and 10 seeds. Two levels:
@@ -44,13 +44,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from amnl import cmapss
-from amnl.decide import Decision, decide
-from amnl.problem import Losses, seeded
+from amnl.files import write_atomically
 from amnl.stats import FIVE
-from amnl.train import provenance
+from amnl.training import provenance
+from amnl.weigh.decide import Decision, decide
+from amnl.weigh.problem import Losses, seeded
 
-TABLE = Path(__file__).resolve().parent.parent / "amnl" / "results" / "five_point_rates.csv"
+TABLE = Path(__file__).resolve().parent.parent / "amnl" / "study" / "rows" / "five_point_rates.csv"
 SEEDS = (1, 3, 5, 10)
 MARGIN = 0.04
 # A and B: errors of the vectors that each task alone would learn.
@@ -219,7 +219,7 @@ def ratios(data: Sequence[Tensor]) -> Tensor:
 def train_all(data: Sequence[Tensor], factor: Tensor, epochs: int = SETTINGS["epochs"]) -> Tensor:
     """Vectors of every problem, seed and weight side by side, (P, seeds, weights, D).
 
-    Step for step what `amnl.problem.run` does: AdamW, gradients clipped to norm 1.
+    Step for step what `amnl.weigh.problem.run` does: AdamW, gradients clipped to norm 1.
     """
     x, y, other_x, other_y = data
     lam = torch.tensor(FIVE)[:, None]
@@ -274,7 +274,7 @@ def main() -> None:
     for name in ("optimum 0.3", "optimum 0.5"):
         rows += trained(name, options.problems, "longer", 4 * SETTINGS["epochs"])
     table = pd.DataFrame(rows).assign(**provenance(torch.device("cpu")))
-    cmapss.write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
+    write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
     print(f"{len(table)} rows in {time.monotonic() - start:.0f} s")
 
 

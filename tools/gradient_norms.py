@@ -1,4 +1,4 @@
-"""How hard each task pulls on the trunk while it trains: `amnl/results/gradient_norms.csv`.
+"""How hard each task pulls on the trunk while it trains: `amnl/study/rows/gradient_norms.csv`.
 
 Chapter 7 reads the rows. For every subset, three seeds and two RUL units the compact network
 trains at λ = 0.5 under the sweep's settings. Before the first epoch and after each one, the
@@ -14,10 +14,11 @@ import torch
 
 from amnl import cmapss
 from amnl.combiners import task_gradients
+from amnl.files import write_atomically
 from amnl.sweep import grid
-from amnl.train import Trainer
+from amnl.training import Trainer
 
-TABLE = Path(__file__).resolve().parent.parent / "amnl" / "results" / "gradient_norms.csv"
+TABLE = Path(__file__).resolve().parent.parent / "amnl" / "study" / "rows" / "gradient_norms.csv"
 KEYS = ["subset", "seed", "rul_unit"]
 
 
@@ -66,7 +67,7 @@ def main() -> None:
         new = pd.DataFrame(rows).assign(**key, commit=result.provenance["commit"])
         new = new[[*KEYS, *(c for c in new.columns if c not in KEYS)]]
         done = pd.concat([done, new]) if len(done) else new
-        cmapss.write_atomically(TABLE, done.to_csv(index=False, float_format="%.6g").encode())
+        write_atomically(TABLE, done.to_csv(index=False, float_format="%.6g").encode())
         print(*key.values(), "done", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""How far is an emulated fleet from NASA's? Writes `amnl/results/emulator.json`.
+"""How far is an emulated fleet from NASA's? Writes `amnl/study/rows/emulator.json`.
 
     python tools/judge_emulator.py /folder/with/nasa/files [--epochs 40]
 
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl import cmapss, simulate
+from amnl import cmapss
+from amnl.cmapss import emulator
+from amnl.files import write_atomically
 from amnl.losses import rmse
-from amnl.train import Batches, TrainConfig, Trainer
+from amnl.training import Batches, TrainConfig, Trainer
 
 SEEDS = (0, 1, 2)
 
@@ -79,12 +81,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for seed in SEEDS:
             config = TrainConfig(preset="compact", epochs=options.epochs, seed=seed)
-            folder = simulate.write_fleet(Path(temporary) / str(seed), "FD001", seed)
+            folder = emulator.write_fleet(Path(temporary) / str(seed), "FD001", seed)
             sources = {"nasa": options.nasa, "emulator": str(folder)}
             for trained_on in sources:
                 rows.append(score(trained_on, sources, config))
                 print({k: v for k, v in rows[-1].items() if k != "provenance"}, flush=True)
-        everything = simulate.write_all(Path(temporary) / "all", seed=0)
+        everything = emulator.write_all(Path(temporary) / "all", seed=0)
         for subset in cmapss.SUBSETS:
             statistics[subset] = compare(subset, options.nasa, str(everything))
             print(subset, statistics[subset])
@@ -92,7 +94,7 @@ def main() -> None:
         r["rmse_on_nasa"] / r["constant_on_nasa"] for r in rows if r["trained_on"] != "nasa"
     ]
     report = {
-        "emulator": simulate.table()["emulator"],
+        "emulator": emulator.table()["emulator"],
         "subset": "FD001",
         "preset": "compact",
         "epochs": options.epochs,
@@ -103,9 +105,9 @@ def main() -> None:
         "runs": rows,
         "statistics_seed_0": statistics,
     }
-    out = Path(__file__).parents[1] / "amnl" / "results" / "emulator.json"
+    out = Path(__file__).parents[1] / "amnl" / "study" / "rows" / "emulator.json"
     text = json.dumps(report, indent=1) + "\n"
-    cmapss.write_atomically(out, text.encode())
+    write_atomically(out, text.encode())
     print(f"wrote {out.name}; of the best constant's RMSE: {report['fraction_of_constant']}")
 
 

@@ -1,4 +1,4 @@
-"""How far machines agree on what the pages print: writes amnl/results/machines.csv.
+"""How far machines agree on what the pages print: writes amnl/study/rows/machines.csv.
 
 `make machines` runs every page on this processor, on others that it emulates, with two threads, and
 on copies of every training whose initial weights differ in a last digit; then it compares what the
@@ -28,10 +28,10 @@ import pandas as pd
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from amnl.machines import RECORD
-from amnl.train import pick_device, provenance
+from amnl.study.machines import RECORD
+from amnl.training import pick_device, provenance
 
-RESULT = pages.ROOT / "amnl" / "results" / "machines.csv"
+RESULT = pages.ROOT / "amnl" / "study" / "rows" / "machines.csv"
 
 
 @dataclass(frozen=True)

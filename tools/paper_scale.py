@@ -6,8 +6,8 @@ that would not end in time, at the rate of the part before it, is skipped. As a 
 FOLDER/i.tar.gz (or j, or g) holds its family's store; the same command unpacks it and goes on.
 `--dry-run` says what there is to do. Exits with 1 where a cell failed. Needs PyTorch with its
 Triton, NumPy, pandas, SciPy, typer, rich and matplotlib; no network. Then `amnl report FOLDER/i
---csv amnl/results/sweep-paper-i.csv` makes the table that the pages read. Measure the card first:
-`python tools/population_rate.py`.
+--csv amnl/study/rows/sweep-paper-i.csv` makes the table that the pages read. Measure the card
+first: `python tools/population_rate.py`.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from pathlib import Path
 
 from amnl import cmapss
 from amnl.cmapss import SUBSETS
-from amnl.population import PRECISIONS
 from amnl.sweep import Progress, Store, family, run
-from amnl.train import TrainConfig, pick_device
+from amnl.training import TrainConfig, pick_device
+from amnl.training.population import PRECISIONS
 
 MARGIN = 10.0  # seconds that the estimate of a part may be wrong by
 

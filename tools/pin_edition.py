@@ -1,4 +1,4 @@
-"""Pin NASA's numbers: write `amnl/edition.npz` (a checksum a line) and print `cmapss.NUMBERS`.
+"""Pin NASA's numbers: write `amnl/cmapss/edition.npz` (a checksum a line), print `NUMBERS`.
 
     python tools/pin_edition.py
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from amnl import cmapss
+from amnl.files import write_atomically
 
 TARGET = Path(cmapss.__file__).with_name("edition.npz")
 
@@ -28,7 +29,7 @@ def main() -> None:
         print(f'    "{name}": "{cmapss.number_digest(rows)}",')
     packed = BytesIO()
     np.savez(packed, **checksums)
-    cmapss.write_atomically(TARGET, packed.getbuffer())
+    write_atomically(TARGET, packed.getbuffer())
 
 
 if __name__ == "__main__":

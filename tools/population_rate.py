@@ -1,4 +1,4 @@
-"""How much faster are cells side by side? Writes amnl/results/population_rate-DEVICE.csv.
+"""How much faster are cells side by side? Writes amnl/study/rows/population_rate-DEVICE.csv.
 
 `python tools/population_rate.py` times training steps of the same cells in two ways, in turns, in
 one process: one at a time (`Trainer`) and side by side (`Population`), for growing numbers of them.
@@ -20,11 +20,12 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from amnl import cmapss, simulate
-from amnl.cmapss import Data
-from amnl.population import Population
+from amnl import cmapss
+from amnl.cmapss import Data, emulator
+from amnl.files import write_atomically
 from amnl.sweep import fixed, grid
-from amnl.train import TrainConfig, Trainer, pick_device, provenance
+from amnl.training import TrainConfig, Trainer, pick_device, provenance
+from amnl.training.population import Population
 
 BATCH = 256
 CPU = torch.device("cpu")
@@ -120,14 +121,14 @@ def main() -> None:
     parser.add_argument("--cells", default="1,2,5,10,25,50")
     parser.add_argument("--precisions")
     parser.add_argument(
-        "--results", type=Path, default=Path(__file__).resolve().parents[1] / "amnl/results"
+        "--results", type=Path, default=Path(__file__).resolve().parents[1] / "amnl/study/rows"
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
     device = pick_device()
     precisions = options.precisions or ("tf32" if device.type == "cuda" else "float32")
     with tempfile.TemporaryDirectory() as folder:
-        simulate.write_fleet(folder, "FD001")
+        emulator.write_fleet(folder, "FD001")
         data = {seed: cmapss.load("FD001", seed, folder, stride=4) for seed in range(10)}
     path = options.results / f"population_rate-{device.type}.csv"
     table = pd.read_csv(path) if path.exists() else pd.DataFrame()
@@ -147,7 +148,7 @@ def main() -> None:
                 table = pd.concat([table, pd.DataFrame([row | provenance(device)])])
                 table = table.sort_values(KEYS)
                 text = table.to_csv(index=False, float_format="%.4g")
-                cmapss.write_atomically(path, text.encode())
+                write_atomically(path, text.encode())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What every cell of a sweep over λ predicts for the test engines, as one small file.
 
-`python tools/predictions.py STORE NAME` writes amnl/results/predictions-NAME.npz from a store that
-holds whole families: every weight of every seed of every subset. `amnl.results.load_predictions`
-reads it, and a test compares it with the rows of the same name.
+`python tools/predictions.py STORE NAME` writes amnl/study/rows/predictions-NAME.npz from a store
+that holds whole families: every weight of every seed of every subset.
+`amnl.study.rows.load_predictions` reads it, and a test compares it with the rows of the same name.
 """
 
 import argparse
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from amnl.cmapss import SUBSETS, write_atomically
+from amnl.cmapss import SUBSETS
+from amnl.files import write_atomically
 from amnl.stats import LAMS
 from amnl.sweep import Store
-from amnl.train import RunResult
+from amnl.training import RunResult
 
-RESULTS = Path(__file__).resolve().parents[1] / "amnl" / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "amnl" / "study" / "rows"
 
 
 def arrays(results: list[RunResult]) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Train rows of a published sweep again, from the row alone, and compare every metric.
 
-`python tools/repeat_rows.py amnl/results/sweep-*.csv [--rows 2] [--seed 0]` draws that many rows of
-each table. On the hardware and with the torch version that a row names, its metrics come back to
+`python tools/repeat_rows.py amnl/study/rows/sweep-*.csv [--rows 2] [--seed 0]` draws that many rows
+of each table. On the hardware and with the torch version that a row names, its metrics come back to
 within a millionth; exits with 1 where they do not, or are no numbers. Elsewhere float32 rounds
 differently and training amplifies it, so the difference is judged at a tenth. So is that of a row
 that was trained beside others, with dropout masks that one training alone does not draw. Needs
@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from amnl.sweep import config_of, to_rows
-from amnl.train import pick_device, provenance, train
+from amnl.training import pick_device, provenance, train
 
 SAME, ELSEWHERE = 1e-6, 0.1  # relative
 METRICS = ("val_rmse", "test_rmse", "test_rmse_last", "test_rmse_leaked", "test_rmse_uncapped")

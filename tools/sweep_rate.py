@@ -17,7 +17,7 @@ GRID = ("--subsets", "FD001", "--lams", "0.3,0.4,0.5,0.6,0.7", "--seeds", "3")
 ONE_BY_ONE = """
 import torch
 from amnl.sweep import fixed, grid
-from amnl.train import train
+from amnl.training import train
 torch.set_num_threads({threads})
 for cell in grid(["FD001"], range(3), [("fixed", fixed(l)) for l in (0.3, 0.4, 0.5, 0.6, 0.7)]):
     train(cell)
@@ -37,7 +37,7 @@ def timed(*command: str) -> tuple[float, str]:
 def main() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with tempfile.TemporaryDirectory() as store:
-        sweep = ("-m", "amnl.cli", "sweep", "--preset", "compact", *GRID, "--store", store)
+        sweep = ("-m", "amnl", "sweep", "--preset", "compact", *GRID, "--store", store)
         first, out = timed(*sweep, "--json")
         done = json.loads(out)["done"]
         second, out = timed(*sweep, "--json")

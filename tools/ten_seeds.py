@@ -1,4 +1,4 @@
-"""Train the compact model on FD001 with λ = 0.5 for ten seeds: `amnl/results/fd001_compact.csv`.
+"""Train the compact model on FD001 with λ = 0.5 for ten seeds: `amnl/study/rows/fd001_compact.csv`.
 
 Chapter 5 reads the rows to show what choosing the epoch on the test set is worth. Needs NASA's
 files; about a minute and a half a seed on one core. Finished seeds are kept, so it can be stopped
@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from amnl.cmapss import write_atomically
-from amnl.train import RunResult, TrainConfig, train
+from amnl.files import write_atomically
+from amnl.training import RunResult, TrainConfig, train
 
-TABLE = Path(__file__).resolve().parent.parent / "amnl" / "results" / "fd001_compact.csv"
+TABLE = Path(__file__).resolve().parent.parent / "amnl" / "study" / "rows" / "fd001_compact.csv"
 
 
 def row(result: RunResult) -> dict[str, object]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from amnl.five_point import FivePoint
-    from amnl.train import RunResult
+    from amnl.training import RunResult
+    from amnl.weigh.five_point import FivePoint
 
 
 def load_run(name: str) -> "RunResult":
@@ -16,7 +16,7 @@ def load_run(name: str) -> "RunResult":
 
     Raises `FileNotFoundError` that lists the stored runs.
     """
-    from amnl.train import RunResult
+    from amnl.training import RunResult
 
     with as_file(_stored(name, "run-", ".json")) as path:
         return RunResult.load(path)
@@ -28,7 +28,7 @@ def load_five_point(name: str) -> "FivePoint":
 
     Raises `FileNotFoundError` that lists the stored sweeps.
     """
-    from amnl.five_point import FivePoint
+    from amnl.weigh.five_point import FivePoint
 
     with as_file(_stored(name, "five_point-", ".json")) as path:
         return FivePoint.load(path)

@@ -3,8 +3,8 @@
 Bring a function that builds a model, one that gives its two losses on a batch, one that scores it,
 and data. `five_point_sweep` first measures how hard each task pulls, then trains a few weights with
 a few seeds, pairs them by seed, and says which weight to take and how sure that is. The rule is in
-`amnl.decide`. Source: the advice of chapter 15.1, five weights and short runs; the checks and the
-statistics are ours.
+`amnl.weigh.decide`. Source: the advice of chapter 15.1, five weights and short runs; the checks and
+the statistics are ours.
 """
 
 import dataclasses
@@ -27,12 +27,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from amnl.cmapss import write_atomically
 from amnl.combiners import FixedWeightLoss
-from amnl.decide import Comparison, Decision, decide, luck
-from amnl.inputs import check_data, check_functions, check_rest, check_settings
-from amnl.kept import Kept
-from amnl.problem import (
+from amnl.files import write_atomically
+from amnl.stats import ALPHA, FIVE
+from amnl.sweep import keep_freed_memory
+from amnl.weigh.decide import Comparison, Decision, decide, luck
+from amnl.weigh.inputs import check_data, check_functions, check_rest, check_settings
+from amnl.weigh.kept import Kept
+from amnl.weigh.problem import (
     Losses,
     Metric,
     Problem,
@@ -44,8 +46,6 @@ from amnl.problem import (
     run,
     three_digits,
 )
-from amnl.stats import ALPHA, FIVE
-from amnl.sweep import keep_freed_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ class FivePoint:
 
     @property
     def verdict(self) -> str:
-        """ "better", "flat", "keep" or "undecided": see `amnl.decide.Decision`."""
+        """ "better", "flat", "keep" or "undecided": see `amnl.weigh.decide.Decision`."""
         return self.decision.verdict
 
     @property
@@ -140,13 +140,13 @@ class FivePoint:
         """Paired differences from the reference, a line a seed, with the band of the margin."""
         import matplotlib.pyplot as plt
 
-        from amnl import plots
+        from amnl.study import figures
 
         table, reference = self.table(), self.decision.reference
         scores = np.array([self.scores[lam] for lam in table["lam"]])
         with plt.rc_context():
-            plots.style()
-            return plots.five_point(
+            figures.style()
+            return figures.five_point(
                 table["lam"].to_numpy(),
                 scores - self.scores[reference],
                 table["half"].fillna(0.0).to_numpy(),

@@ -11,14 +11,10 @@ import hashlib
 import json
 import math
 import operator
-import os
-import platform
-import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,11 +28,13 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from amnl import cmapss
-from amnl._alone import Alone
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Source, Windows
 from amnl.combiners import Combiner, make_combiner
+from amnl.files import write_atomically
 from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_score, rmse
-from amnl.model import DualTaskModel, count_parameters, make_model
+from amnl.provenance import commit, provenance
+from amnl.training.isolation import Alone
+from amnl.training.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
 GIVEN = "given: "  # starts the name of a combiner that came as an object
@@ -191,7 +189,7 @@ class RunResult:
     def save(self, path: str | Path) -> None:
         """Write JSON, the whole file or none."""
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        cmapss.write_atomically(Path(path), text.encode())
+        write_atomically(Path(path), text.encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "RunResult":
@@ -279,7 +277,7 @@ class Trainer:
                     f"the settings say {name} {ours}, the data were loaded with {theirs}; "
                     f"load them with {name} {ours}"
                 )
-        _commit()  # the code that runs is today's, whatever is committed meanwhile
+        commit()  # the code that runs is today's, whatever is committed meanwhile
         self.config, self.data = config, data
         self.device = device or pick_device()
         self.dtype = getattr(torch, config.dtype)
@@ -528,7 +526,7 @@ class Trainer:
             },
             whole,
         )
-        cmapss.write_atomically(path, whole.getbuffer())
+        write_atomically(path, whole.getbuffer())
 
     def _restore(self, path: Path) -> None:
         state = _read_checkpoint(path, self.device)
@@ -737,59 +735,3 @@ def train(
     """Load, train and score one cell; other keyword arguments go to `Trainer.fit`."""
     data = cmapss.load(config.subset, config.seed, data_dir, stride=config.stride)
     return Trainer(config, data, device=device).fit(**fit)
-
-
-@lru_cache
-def _commit() -> str:
-    """The checkout's commit, + when tracked files differ from it; empty outside a checkout.
-
-    A repository around it, with the virtual environment or the copy that this code is in, is
-    somebody else's, and so is one that the environment names.
-    """
-    here = Path(__file__).resolve()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=here.parent, env=environment,
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-        return done.stdout.strip()
-
-    try:
-        root = Path(git("rev-parse", "--show-toplevel")).resolve()
-        git("ls-files", "--error-unmatch", here.name)
-        ours = 'name = "amnl"' in (root / "pyproject.toml").read_text(encoding="utf-8")
-        if root != here.parent.parent or not ours:
-            return ""
-        return git("describe", "--always", "--dirty=+", "--exclude=*")
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ""
-
-
-def provenance(device: torch.device) -> dict[str, Any]:
-    """What a row needs to be repeated: versions, hardware, threads, commit, day."""
-    if device.type == "cuda":
-        rounded = torch.get_float32_matmul_precision() == "high"
-        name = torch.cuda.get_device_name(device) + (", TF32" if rounded else "")
-    else:
-        name = _processor()
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "system": platform.system(),
-        "hardware": name,
-        "threads": torch.get_num_threads(),
-        "commit": _commit(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

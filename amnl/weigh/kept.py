@@ -12,13 +12,15 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from amnl._fingerprint import UnreadError, fingerprint, rows_of
-from amnl.cmapss import write_atomically
-from amnl.inputs import has_rows
-from amnl.problem import Problem, Run, Scale, seeded
-from amnl.sweep import StoreError, sealed, unsealed
+from amnl.files import write_atomically
+from amnl.runs.fingerprint import UnreadError, fingerprint, rows_of
+from amnl.runs.records import StoreError, sealed, unsealed
+from amnl.weigh.inputs import has_rows
+from amnl.weigh.problem import Problem, Run, Scale, seeded
 
-_RECIPE = 3  # raise it when `amnl.problem.run` or the record changes: stored runs are run again
+_RECIPE = (
+    3  # raise it when `amnl.weigh.problem.run` or the record changes: stored runs are run again
+)
 
 
 class Kept:

@@ -1,9 +1,10 @@
 """Many networks of one shape as one: every parameter has a leading axis of cells.
 
-The network is `amnl.model`'s. Its layers that PyTorch cannot run under such an axis (an LSTM cannot
-be mapped by `torch.vmap`, nor can BatchNorm keep its statistics there) are given a stacked forward
-pass each, below; all else of it runs as it is written. On a GPU the element-wise parts are compiled
-into few kernels, and the LSTM keeps its activations in place (`amnl.lstm`).
+The network is `amnl.training.model`'s. Its layers that PyTorch cannot run under such an axis (an
+LSTM cannot be mapped by `torch.vmap`, nor can BatchNorm keep its statistics there) are given a
+stacked forward pass each, below; all else of it runs as it is written. On a GPU the element-wise
+parts are compiled into few kernels, and the LSTM keeps its activations in place
+(`amnl.training.lstm`).
 """
 
 import copy
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from amnl.lstm import bidirectional
-from amnl.model import Convolutions, Dropout, DualTaskModel, LastQueryAttention, linear
+from amnl.training.lstm import bidirectional
+from amnl.training.model import Convolutions, Dropout, DualTaskModel, LastQueryAttention, linear
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -146,7 +147,9 @@ def _stackable(model: DualTaskModel, batch: _Pass) -> DualTaskModel:
             layer.forward = partial(forward, layer, batch)
             inside.update(layer.modules())
         elif not isinstance(layer, LastQueryAttention) and [*layer.parameters(recurse=False)]:
-            raise TypeError(f"{name} is a {type(layer).__name__}; `amnl.stacked` has no such layer")
+            raise TypeError(
+                f"{name} is a {type(layer).__name__}; `amnl.training.stacked` has no such layer"
+            )
     return network
 
 

@@ -1,4 +1,4 @@
-"""The two element-wise steps of `amnl.lstm` on a GPU, a Triton kernel each.
+"""The two element-wise steps of `amnl.training.lstm` on a GPU, a Triton kernel each.
 
 Each reads and writes every number once, in place where the four gates lie side by side.
 """
@@ -18,7 +18,7 @@ def step(
     c: Tensor,
     h: Tensor,
 ) -> None:
-    """`amnl.lstm._step`: the same arguments, on a GPU."""
+    """`amnl.training.lstm._step`: the same arguments, on a GPU."""
     _, batch, hidden = c.shape
     _forward[_grid(c)](
         gates,
@@ -46,7 +46,7 @@ def step_back(
     after: Tensor | None,
     d_c: Tensor,
 ) -> None:
-    """`amnl.lstm._step_back`: the same arguments, on a GPU."""
+    """`amnl.training.lstm._step_back`: the same arguments, on a GPU."""
     _, batch, hidden = c.shape
     _backward[_grid(c)](
         gates,

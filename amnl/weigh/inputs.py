@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from amnl.problem import ProblemError, tensors_of
+from amnl.weigh.problem import ProblemError, tensors_of
 
 _FEW = 10  # rows; with fewer, nothing is learned and nothing is measured
 

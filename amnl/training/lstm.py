@@ -104,7 +104,7 @@ def _step(
     state before it.
     """
     if gates.is_cuda:
-        from amnl._lstm_kernels import step
+        from amnl.training.lstm_kernels import step
 
         step(gates, bias, recurrent, before, c, h)
         return
@@ -133,7 +133,7 @@ def _step_back(
     d_c    (C, B, H), the gradient of the cell state: the next cycle's, and then the one before's
     """
     if gates.is_cuda:
-        from amnl._lstm_kernels import step_back
+        from amnl.training.lstm_kernels import step_back
 
         step_back(gates, before, c, d_h, after, d_c)
         return

@@ -1,7 +1,8 @@
 """A reader's own two-task problem: tried out, with help for what is wrong, and trained once.
 
 Two of the source's three pitfalls (chapter 15.1) are looked for here: samples that are weighted
-twice, and a combiner that takes no extras. The third, finely tuned weights, is `amnl.five_point`'s.
+twice, and a combiner that takes no extras. The third, finely tuned weights, is
+`amnl.weigh.five_point`'s.
 """
 
 import dataclasses
@@ -28,9 +29,9 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from amnl.broadcast import Squares, accident
 from amnl.combiners import task_gradients
 from amnl.stats import FIVE
+from amnl.weigh.broadcast import Squares, accident
 
 Losses = Callable[[Any, Any], Sequence[Tensor]]
 Metric = Callable[[Any, Any], float]

@@ -8,8 +8,8 @@ a claim dies with its process.
 
 One code path through Dask runs the cells, on this machine or on many. Workers train and send the
 result back; the process that called `run` alone writes. A GPU of this machine needs no Dask: there
-many cells train side by side in this process (`amnl.population`). Which cells make up the families
-is fixed by the book's protocol page.
+many cells train side by side in this process (`amnl.training.population`). Which cells make up the
+families is fixed by the book's protocol page.
 """
 
 import copy
@@ -38,18 +38,20 @@ from functools import partial
 from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from amnl import cmapss, population
-from amnl._fingerprint import UnreadError, fingerprint
-from amnl.cmapss import SUBSETS, DataError, Source, write_atomically
+from amnl import cmapss
+from amnl.cmapss import SUBSETS, DataError, Source
 from amnl.combine import SOURCE_LAMS
-from amnl.combiners import _FACTORIES, FixedWeightLoss, make_combiner
+from amnl.combiners import FixedWeightLoss, make_combiner
+from amnl.combiners.base import _FACTORIES
+from amnl.files import FileError, write_atomically
 from amnl.losses import rmse
-from amnl.model import make_model
-from amnl.train import (
+from amnl.runs.fingerprint import UnreadError, fingerprint
+from amnl.runs.records import StoreError, canonical, sealed, unsealed
+from amnl.training import (
     GIVEN,
     NEWER,
     RunResult,
@@ -57,9 +59,11 @@ from amnl.train import (
     Trainer,
     TrainingError,
     pick_device,
+    population,
     recorded,
     train,
 )
+from amnl.training.model import make_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,11 +101,6 @@ _VERSION = 1  # of records; raise it when training changes and no setting does: 
 _BESIDE = ("version", "code")
 _RECORD_BYTES = 64_000  # a generous guess, for the check of the disk
 _NO_DASK = "a sweep needs Dask: pip install 'amnl[cluster]'"
-_T = TypeVar("_T")
-
-
-class StoreError(RuntimeError):
-    """A record or a store that cannot be used. The message names the file and the way out."""
 
 
 class OtherVersionError(StoreError):
@@ -219,7 +218,7 @@ class Store:
         known = {f.name for f in dataclasses.fields(TrainConfig) if f.type is float}
         same = {k: float(v) if k in known else v for k, v in recorded(settings).items()}
         same["combiner_settings"] = _as_floats(settings["combiner_settings"])
-        identity = _canonical({"config": same, "data": data, **beside})
+        identity = canonical({"config": same, "data": data, **beside})
         digest = hashlib.sha256(identity).hexdigest()[:16]
         return self.folder / "cells" / f"{settings['subset']}-seed{settings['seed']}-{digest}.json"
 
@@ -277,7 +276,7 @@ class Store:
         """Keep what went wrong. The cell stays open: the next sweep tries it again."""
         what = {"error": str(error), "kind": type(error).__name__}
         record = {**what, "config": recorded(dataclasses.asdict(config)), "data": data}
-        self._write(self._failure(self.path(config, data)), _canonical(record))
+        self._write(self._failure(self.path(config, data)), canonical(record))
 
     def failures(self) -> list[dict[str, Any]]:
         """Settings and message of every cell that failed last time."""
@@ -296,7 +295,7 @@ class Store:
             probe = self.folder / "cells" / f".probe-{os.getpid()}"
             write_atomically(probe, bytes(_RECORD_BYTES))
             probe.unlink(missing_ok=True)  # another machine's sweep may have our number
-        except (OSError, DataError) as error:
+        except (OSError, FileError) as error:
             raise self._unwritable(error) from error
         if free < cells * _RECORD_BYTES:
             raise StoreError(
@@ -360,7 +359,7 @@ class Store:
     def _write(self, path: Path, record: bytes) -> None:
         try:
             write_atomically(path, record)
-        except DataError as error:
+        except FileError as error:
             raise self._unwritable(error) from error
 
     def _failure(self, path: Path) -> Path:
@@ -431,42 +430,6 @@ def _as_floats(value: Any) -> Any:
     if hasattr(value, "item"):  # of NumPy or PyTorch
         value = value.item()
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(
-        value, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_plain
-    ).encode()
-
-
-def _as_plain(value: Any) -> Any:
-    """A number of NumPy or PyTorch as Python's own."""
-    if not hasattr(value, "item"):
-        raise TypeError(f"{value!r} ({type(value).__name__}) cannot be kept in a record")
-    return value.item()
-
-
-def sealed(run: dict[str, Any]) -> bytes:
-    """The record of a run: its plain values, and their checksum."""
-    return _canonical({"sha256": hashlib.sha256(_canonical(run)).hexdigest(), "run": run})
-
-
-def unsealed(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
-    """What `parse` makes of the run in a sealed record.
-
-    Raises `StoreError` that names the file when it is not, byte by byte, what was written, or when
-    `parse` raises `ValueError`, `KeyError` or `TypeError`.
-    """
-    try:
-        written = path.read_bytes()
-        run = json.loads(written)["run"]
-        if sealed(run) != written:
-            raise ValueError("its checksum does not fit")
-        return parse(run)
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{path} is damaged ({error}). Delete it; the next sweep runs it again."
-        ) from error
 
 
 # ------------------------------------------------------------------------------------ running it

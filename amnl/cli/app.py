@@ -33,14 +33,14 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
-from amnl._stopping import keeps
+from amnl.cli.signals import keeps
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from amnl.cmapss import Source
     from amnl.sweep import Progress, Store
-    from amnl.train import RunResult, TrainConfig
+    from amnl.training import RunResult, TrainConfig
 
 USAGE = 2
 app = typer.Typer(
@@ -233,12 +233,12 @@ def data(
 
     with _plain_errors():
         if emulate:
-            from amnl import simulate
+            from amnl.cmapss import emulator
 
             if data_dir or download:
                 other = "--data-dir" if data_dir else "--download"
                 raise ValueError(f"--emulate writes a fleet and uses it; leave out {other}")
-            data_dir = simulate.write_all(emulate, seed)
+            data_dir = emulator.write_all(emulate, seed)
         elif _is_given(context, "seed"):
             raise ValueError(f"--seed {seed} is of the emulated fleet; it goes with --emulate")
         source = cmapss.find(data_dir, download=download)
@@ -352,9 +352,9 @@ def train(
 
     from amnl import cmapss
     from amnl.combiners import make_combiner
-    from amnl.model import make_model
-    from amnl.train import TrainConfig, pick_device
-    from amnl.train import train as run
+    from amnl.training import TrainConfig, pick_device
+    from amnl.training import train as run
+    from amnl.training.model import make_model
 
     with _plain_errors(USAGE):
         config = TrainConfig(
@@ -745,8 +745,8 @@ def _sweep_module(
     as_json: bool,
 ) -> None:
     """Sweep the problem in a file; options win over what the file sets."""
-    from amnl.five_point import five_point_sweep
     from amnl.sweep import connect
+    from amnl.weigh.five_point import five_point_sweep
 
     # From here: the reader's file may change the working directory.
     kept, place = (store / path.stem).absolute(), out_dir and out_dir.absolute()
@@ -854,7 +854,7 @@ def _check_module_name(path: Path) -> None:
 @contextmanager
 def _own_errors(path: Path) -> Iterator[None]:
     """An exception from the reader's own files becomes a message that names its line."""
-    from amnl.problem import ProblemError
+    from amnl.weigh.problem import ProblemError
 
     try:
         yield
@@ -881,7 +881,7 @@ def _own_errors(path: Path) -> Iterator[None]:
 def _is_own(file: Path) -> bool:
     """Whether a file is the reader's, and not Python's, a package's or this one's."""
     homes = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-    foreign = [Path(__file__).resolve().parent, *(Path(home).resolve() for home in homes)]
+    foreign = [Path(__file__).resolve().parents[1], *(Path(home).resolve() for home in homes)]
     return file.is_file() and not any(home in file.parents for home in foreign)
 
 
@@ -896,7 +896,7 @@ def init(
         path = path.expanduser()
         _check_module_name(path)
         _check_target(path)
-        text = files("amnl").joinpath("my_problem.py").read_text(encoding="utf-8")
+        text = files("amnl.weigh").joinpath("my_problem.py").read_text(encoding="utf-8")
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.replace("my_problem.py", shlex.quote(path.name)))
@@ -959,7 +959,7 @@ def report(
     """Turn a store into a tidy table, one row a finished cell; every record is verified."""
     from amnl import cmapss
     from amnl import sweep as sweeps
-    from amnl.train import TrainConfig, recorded
+    from amnl.training import TrainConfig, recorded
 
     keeps("the store is as it was, and nothing was written")
     targets = {"csv": csv, "history": history}
@@ -1028,7 +1028,7 @@ def report(
 
 
 def _write_table(target: Path, table: "pd.DataFrame") -> None:
-    from amnl.cmapss import write_atomically
+    from amnl.files import write_atomically
 
     text = table.to_csv(index=False)
     if _is_stdout(target):
@@ -1148,8 +1148,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time the loader and the trainer beside their peers, in this run, and print the ratios."""
-    from amnl import bench as benchmarks
     from amnl import cmapss
+    from amnl.study import bench as benchmarks
 
     keeps("a benchmark keeps nothing")
     with _plain_errors(USAGE):
@@ -1163,9 +1163,3 @@ def bench(
         for row in rows:
             table.add_row(*(str(row[c]) for c in ("what", "ours", "peer", "ratio", "goal")))
         _emit(as_json, {"rows": rows}, table)
-
-
-if __name__ == "__main__":
-    from amnl.__main__ import main
-
-    main()

@@ -24,11 +24,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
 
 from amnl import cmapss
-from amnl._alone import Alone
 from amnl.cmapss import Data, Source
 from amnl.losses import moderate_weighted_mse_loss
-from amnl.model import PRESETS, DualTaskModel, ModelConfig, Trunk
-from amnl.train import TrainConfig, Trainer
+from amnl.training import TrainConfig, Trainer
+from amnl.training.isolation import Alone
+from amnl.training.model import PRESETS, DualTaskModel, ModelConfig, Trunk
 
 
 class PlainTrunk(nn.Module):

@@ -2,12 +2,12 @@
 
 One cell after another leaves a big GPU idle between launches. Here the cells of one subset and
 preset train together: their weights lie in one (C, P) array, a layer is a batched matrix product
-over C (`amnl.stacked`), and clipping, AdamW and the weight average are one pass over the whole
-array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best epoch,
-and gets what `Trainer` gives it alone: the same numbers up to rounding where dropout is off, the
-same distribution where it is on. Dropout is drawn by seed, so cells of one seed share their masks
-as they share their batches, and a cell's numbers do not depend, up to rounding, on the company it
-was trained in.
+over C (`amnl.training.stacked`), and clipping, AdamW and the weight average are one pass over the
+whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best
+epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where dropout is off,
+the same distribution where it is on. Dropout is drawn by seed, so cells of one seed share their
+masks as they share their batches, and a cell's numbers do not depend, up to rounding, on the
+company it was trained in.
 """
 
 import copy
@@ -21,23 +21,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amnl._alone import Alone
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import rmse, sample_weights
-from amnl.model import DualTaskModel, count_parameters, make_model
-from amnl.stacked import Noise, StackedModel, compiled_on_gpu
-from amnl.train import (
+from amnl.provenance import commit, provenance
+from amnl.training.isolation import Alone
+from amnl.training.model import DualTaskModel, count_parameters, make_model
+from amnl.training.stacked import Noise, StackedModel, compiled_on_gpu
+from amnl.training.trainer import (
     RunResult,
     TrainConfig,
     TrainingError,
-    _commit,
     bad_prediction,
     in_batches,
     logged_weights,
     metrics,
     pick_device,
-    provenance,
     schedulers,
     scored,
     stopped_by,
@@ -157,7 +156,7 @@ class Population:
         precision: str | None = None,
     ) -> None:
         _check(configs, data)
-        _commit()  # the code that runs is today's, whatever is committed meanwhile
+        commit()  # the code that runs is today's, whatever is committed meanwhile
         self.configs, self.data = list(configs), data
         self.device = device or pick_device()
         self.precision = _precision(precision, self.device)

@@ -9,21 +9,17 @@ The way of the data: a folder or zip of files → `Fleet` (raw rows, engines one
 """
 
 import codecs
-import errno
 import gzip
 import hashlib
 import json
 import logging
 import operator
 import os
-import secrets
-import stat
 import tempfile
 import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -32,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from amnl.files import write_atomically
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 WINDOW = 30  # cycles
@@ -381,53 +379,6 @@ def _writable(folder: Path) -> None:
         ) from error
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write beside the target, then rename: a reader sees the whole file or none.
-
-    A link stays a link, the file that it points to is written so. What is no file (a device, a
-    FIFO) is never replaced: the bytes go into it, as they come. Raises `DataError` for a folder, a
-    full disk, and a place that cannot be written.
-    """
-    try:
-        stream = _stream(path)
-        if stream is not None:
-            with open(stream, "wb") as file:
-                file.write(data)
-            return
-        target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".amnl-{secrets.token_hex(8)}")  # any name has room for it
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())  # the bytes first, then the name
-            os.replace(temporary, target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror or error}. Make room, or use another folder "
-            "(for the cache: AMNL_CACHE_DIR)."
-        ) from error
-
-
-def _stream(path: Path) -> Path | int | None:
-    """What to write into, where `path` is not a file to replace: a device, a FIFO, or the process's
-    own output (/dev/stdout, whatever it leads to). Raises `OSError` for a folder."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    for descriptor in (1, 2):
-        with suppress(OSError):  # closed
-            if os.path.samestat(found, os.fstat(descriptor)):
-                return os.dup(descriptor)
-    return None if stat.S_ISREG(found.st_mode) else path
-
-
 # ------------------------------------------------------------------------------------------- parse
 
 
@@ -593,7 +544,7 @@ def line_checksums(rows: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _edition(name: str) -> NDArray[np.uint8]:
     """The line checksums of one of NASA's files."""
-    stored = BytesIO(files("amnl").joinpath("edition.npz").read_bytes())
+    stored = BytesIO(files("amnl.cmapss").joinpath("edition.npz").read_bytes())
     with np.load(stored) as edition:
         checksums: NDArray[np.uint8] = edition[name]
     return checksums

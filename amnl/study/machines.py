@@ -3,7 +3,7 @@
 Training is chaotic. A last digit that one processor rounds up and another one down grows over the
 steps, in float64, too. So the pages were run on several machines, most of them emulated, and on
 copies whose initial weights differ in a last digit (`tools/machines.py`). The table of what each
-found is `results/machines.csv`; a page holds its own numbers against it with `amnl.check`.
+found is `rows/machines.csv`; a page holds its own numbers against it with `amnl.check`.
 """
 
 import json
@@ -92,7 +92,7 @@ def table() -> "pd.DataFrame":
 
     import pandas as pd
 
-    with files("amnl.results").joinpath("machines.csv").open(encoding="utf-8") as stored:
+    with files("amnl.study.rows").joinpath("machines.csv").open(encoding="utf-8") as stored:
         return pd.read_csv(stored, comment="#", dtype=str, keep_default_na=False)
 
 

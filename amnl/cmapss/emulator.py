@@ -10,7 +10,7 @@ of its damage and its levels `new` and `end` (at delivery and at failure) togeth
 distribution with a few factors. Damage that grows exponentially to a fixed threshold is how
 A. Saxena, K. Goebel, D. Simon, N. Eklund made the real data ("Damage Propagation Modeling for
 Aircraft Engine Run-to-Failure Simulation", PHM08, Denver, 2008). The numbers are in
-`simulate.json`, which `tools/calibrate_emulator.py` measured on NASA's training files.
+`emulator.json`, which `tools/calibrate_emulator.py` measured on NASA's training files.
 
 What is not here: the noisier regime in which a quarter of FD003's fan engines start their lives
 (speeds s8 and s13), spreads between engines that are not normal (core speed s9 and s14 at failure),
@@ -30,15 +30,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl.cmapss import (
+from amnl.cmapss.source import (
     SHA256,
     SUBSETS,
     DataError,
     check_subset,
     file_names,
     whole_number,
-    write_atomically,
 )
+from amnl.files import write_atomically
 
 MANIFEST = "emulated.json"
 _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank
@@ -46,8 +46,8 @@ _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, a
 
 @cache
 def table() -> dict[str, Any]:
-    """The calibration: `simulate.json` as it stands in the package."""
-    text = files("amnl").joinpath("simulate.json").read_text(encoding="utf-8")
+    """The calibration: `emulator.json` as it stands in the package."""
+    text = files("amnl.cmapss").joinpath("emulator.json").read_text(encoding="utf-8")
     result: dict[str, Any] = json.loads(text)
     return result
 

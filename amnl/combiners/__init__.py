@@ -1,0 +1,16 @@
+from amnl.combiners.base import AdaptiveCombiner as AdaptiveCombiner
+from amnl.combiners.base import AMNLFixedLoss as AMNLFixedLoss
+from amnl.combiners.base import Combiner as Combiner
+from amnl.combiners.base import DWALoss as DWALoss
+from amnl.combiners.base import FixedWeightLoss as FixedWeightLoss
+from amnl.combiners.base import GABALoss as GABALoss
+from amnl.combiners.base import GradientCombiner as GradientCombiner
+from amnl.combiners.base import GradNormLoss as GradNormLoss
+from amnl.combiners.base import UncertaintyLoss as UncertaintyLoss
+from amnl.combiners.base import grace as grace
+from amnl.combiners.base import make_combiner as make_combiner
+from amnl.combiners.base import names as names
+from amnl.combiners.base import register as register
+from amnl.combiners.base import settings_of as settings_of
+from amnl.combiners.base import task_gradients as task_gradients
+from amnl.combiners.base import v7 as v7
