@@ -14,7 +14,12 @@ from amnl.study.rows import load_predictions, load_rows
 from amnl.sweep import family
 from amnl.training import RunResult, TrainConfig
 
-FAMILIES = {"sweep-paper-cycles2": "i", "sweep-paper-unit125": "j"}
+FAMILIES = {
+    "sweep-compact-unit15": "k",
+    "sweep-compact-unit35": "l",
+    "sweep-paper-cycles2": "i",
+    "sweep-paper-unit125": "j",
+}
 STORED = sorted(
     file.name.removeprefix("predictions-").removesuffix(".npz")
     for file in files("amnl.study.rows").iterdir()

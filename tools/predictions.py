@@ -44,9 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--rul-unit", type=float, help="cycles; of a store with several")
     options = parser.parse_args()
     whole = BytesIO()
-    np.savez_compressed(whole, **arrays(list(Store(options.store, make=False))))
+    results = [
+        result
+        for result in Store(options.store, make=False)
+        if options.rul_unit in (None, result.config.rul_unit)
+    ]
+    np.savez_compressed(whole, **arrays(results))
     write_atomically(RESULTS / f"predictions-{options.name}.npz", whole.getvalue())
 
 
