@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from test_sweep import SOURCE, finished
 from typer.testing import CliRunner
 
-from amnl import cmapss
+from amnl import cmapss, losses
 from amnl.cli.app import app
 from amnl.cmapss import emulator
 from amnl.runs.records import sealed
@@ -21,7 +22,7 @@ from amnl.training import NEWER, RunResult, TrainConfig, Trainer, population, re
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 SMALL = TrainConfig(epochs=3, warmup_epochs=1, batch_size=64, stride=8)
-OTHER: dict[str, Any] = {"nudge": 1e-6}  # a value of each newer setting
+OTHER: dict[str, Any] = {"nudge": 1e-6, "auxiliary": "fault"}  # a value of each newer setting
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,9 @@ def test_a_nudge_moves_the_result_and_no_nudge_does_not(data: cmapss.Data) -> No
         result = Trainer(dataclasses.replace(SMALL, **settings), data).fit()
         return [{k: v for k, v in record.items() if k != "seconds"} for record in result.history]
 
-    plain, none, up, down = (history(**s) for s in ({}, {"nudge": -0.0}, OTHER, {"nudge": -1e-6}))
+    plain, none, up, down = (
+        history(**s) for s in ({}, *({"nudge": n} for n in (-0.0, 1e-6, -1e-6)))
+    )
     assert plain == none
     assert plain != up != down
     assert plain[0]["val_rmse"] == pytest.approx(up[0]["val_rmse"], rel=1e-3)
@@ -209,9 +212,223 @@ def test_a_nudge_out_of_place_is_named(nudge: Any) -> None:
         TrainConfig(nudge=nudge)
 
 
-def test_a_population_has_no_nudges(data: cmapss.Data) -> None:
-    config = dataclasses.replace(SMALL, nudge=1e-6)
-    assert population.fits(SMALL) and not population.fits(config)
-    with pytest.raises(ValueError, match=r"nudge 1e-06; train such cells one by one") as caught:
-        population.Population([config], {0: data})
+@pytest.mark.parametrize("name", NEWER)
+def test_a_population_knows_no_newer_setting(name: str, data: cmapss.Data) -> None:
+    config = dataclasses.replace(SMALL, subset="FD003")
+    moved = dataclasses.replace(config, **{name: OTHER[name]})
+    assert population.fits(config) and not population.fits(moved)
+    line = rf"a population has no {name}, got '?{OTHER[name]}'?; train such cells one by one"
+    with pytest.raises(ValueError, match=line) as caught:
+        population.Population([moved], {0: data})
     assert len(str(caught.value).splitlines()) == 1
+
+
+# ----------------------------------------------------------------------------------- the fault mode
+
+AT_END = {"compressor": (-1.0, 2.0), "fan": (4.0, -3.0)}  # of sensors 7 and 15
+
+
+def engines_that_end(*ends: tuple[float, float]) -> cmapss.Windows:
+    """Windows of engines of 40 cycles; sensors 7 and 15 stand at 9 until the last ten."""
+    values = np.full((40 * len(ends), 17), 9.0, dtype=np.float32)
+    s7, s15 = cmapss.FEATURES.index("s7"), cmapss.FEATURES.index("s15")
+    for n, (at_7, at_15) in enumerate(ends):
+        values[40 * n + 30 : 40 * n + 40, [s7, s15]] = at_7, at_15
+    fleet = cmapss.Fleet(
+        "FD003",
+        "train",
+        np.zeros((len(values), 24)),
+        np.arange(0, len(values) + 1, 40),
+        np.zeros(len(ends), dtype=np.int64),
+    )
+    return cmapss.windows(fleet, values, stride=3)
+
+
+def test_fault_modes_by_hand() -> None:
+    windows = engines_that_end(AT_END["fan"], AT_END["compressor"], AT_END["fan"])
+    assert len(windows) == 12
+    assert cmapss.fault_modes(windows).tolist() == [1] * 4 + [0] * 4 + [1] * 4
+
+
+@pytest.mark.parametrize("end", [(-1.0, -3.0), (4.0, 2.0), (0.0, -1.0)], ids=str)
+def test_sensors_that_disagree_are_named(end: tuple[float, float], data: cmapss.Data) -> None:
+    windows = engines_that_end(AT_END["fan"], end)
+    with pytest.raises(cmapss.DataError, match="engine 2 ends with sensor 7 at") as caught:
+        cmapss.fault_modes(windows)
+    assert f"{end[0]:+.2f} and sensor 15 at {end[1]:+.2f}" in str(caught.value)
+    with pytest.raises(cmapss.DataError, match=r"train_FD001\.txt: engine 2 ends") as caught:
+        cmapss.with_faults(dataclasses.replace(data, val=windows))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_engine_that_was_cut_off_has_no_fault_mode(data: cmapss.Data) -> None:
+    windows = engines_that_end(AT_END["fan"], AT_END["compressor"])
+    short = windows.true > np.where(windows.engine == 1, 3, -1)
+    cut = {f.name: getattr(windows, f.name)[short] for f in dataclasses.fields(windows)
+           if f.name != "values"}  # fmt: skip
+    with pytest.raises(ValueError, match="engine 2 does not run to failure"):
+        cmapss.fault_modes(dataclasses.replace(windows, **cut))
+    with pytest.raises(ValueError, match="does not run to failure"):
+        cmapss.fault_modes(data.test)
+
+
+@pytest.fixture(scope="module")
+def two_faults(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> cmapss.Data:
+    """A small emulated fleet of both."""
+    folder = tmp_path_factory.mktemp("faults")
+    simulate.write_fleet(folder, "FD003", seed=3, engines=25, test_engines=8)
+    return cmapss.load("FD003", SMALL.seed, folder, stride=SMALL.stride)
+
+
+FAULT = dataclasses.replace(
+    SMALL,
+    subset="FD003",
+    auxiliary="fault",
+    epochs=8,
+    lr=1e-2,
+    combiner_settings={"rul_weight": 1e-3, "health_weight": 1.0},
+)
+
+
+@pytest.mark.parametrize(("subset", "fan", "compressor"), [("FD003", 44, 56), ("FD004", 101, 148)])
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.nasa
+def test_the_engines_of_nasa_fail_in_two_ways(
+    subset: str, fan: int, compressor: int, seed: int
+) -> None:
+    """In both parts, whichever engines the statistics are from."""
+    data = cmapss.with_faults(cmapss.load(subset, seed, download=True, stride=8))
+    modes = {
+        int(engine): int(mode)
+        for part in (data.train, data.val)
+        for engine, mode in zip(part.engine, part.health, strict=True)
+    }
+    assert sorted(modes.values()) == [0] * compressor + [1] * fan
+
+
+def test_labels_look_at_an_engines_own_end_alone(two_faults: cmapss.Data) -> None:
+    """Other engines' values, and an engine's own but for the last ten cycles, do not matter."""
+    val, modes = two_faults.val, cmapss.fault_modes(two_faults.val)
+    last = val.last[np.append(np.diff(val.engine) != 0, True)]
+    kept = (last[:, None] - np.arange(10)).flatten()
+    values = np.full_like(val.values, np.nan)
+    values[kept] = val.values[kept]
+    assert set(modes) == {0, 1}
+    assert np.array_equal(cmapss.fault_modes(dataclasses.replace(val, values=values)), modes)
+
+
+def test_training_on_the_fault_changes_the_labels_alone(two_faults: cmapss.Data) -> None:
+    health, fault = (
+        Trainer(dataclasses.replace(FAULT, auxiliary=name), two_faults)
+        for name in ("health", "fault")
+    )
+    assert torch.equal(weights(health), weights(fault))
+    assert set(fault.train.health.tolist()) == {0, 1}
+    assert torch.equal(fault.train.rul, health.train.rul)
+    index = torch.arange(16)
+    health.model.eval(), fault.model.eval()
+    (a, of_health), (b, of_fault) = health.task_losses(index), fault.task_losses(index)
+    assert torch.equal(a, b) and of_health != of_fault
+    logits = fault.model(fault.train.inputs(index))[1]
+    assert logits.shape == (16, 3)
+    truth = torch.from_numpy(cmapss.fault_modes(two_faults.train)[:16])
+    torch.testing.assert_close(of_fault, torch.nn.functional.cross_entropy(logits, truth))
+
+
+def test_what_a_run_on_the_fault_tells(two_faults: cmapss.Data, tmp_path: Path) -> None:
+    trainer = Trainer(FAULT, two_faults)
+    result = trainer.fit(checkpoint=tmp_path / "run.pt")
+    truth = cmapss.fault_modes(two_faults.val)
+    _, last = trainer.predict(trainer.val)
+    assert result.history[-1]["val_accuracy"] == (last == truth).mean()
+    assert result.history[-1]["val_macro_f1"] == losses.macro_f1(last, truth)
+    m, chosen = result.metrics, result.history[int(result.metrics["best_epoch"]) - 1]
+    assert (m["fault_accuracy"], m["fault_macro_f1"]) == (
+        chosen["val_accuracy"],
+        chosen["val_macro_f1"],
+    )
+    scores = [r["val_macro_f1"] for r in result.history]
+    assert m["fault_macro_f1_best"] == max(scores) > 0.6, "it learns"
+    assert m["fault_best_epoch"] == scores.index(max(scores)) + 1
+    of_the_head = {"health_accuracy", "health_macro_f1", "health_macro_f1_best", "test_macro_f1"}
+    assert not of_the_head & (m.keys() | chosen.keys())
+    assert m["health_macro_f1_rul"] == losses.macro_f1(
+        cmapss.health_state(np.array(result.predictions["pred"])), two_faults.test.health
+    )
+    assert result.predictions.keys() == {"pred", "rul", "true"}
+    assert RunResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    assert to_rows([result]).iloc[0].fault_macro_f1 == m["fault_macro_f1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"subset": "FD001"}, "FD003 or FD004, got FD001"),
+        ({"subset": "FD002"}, "FD003 or FD004, got FD002"),
+        ({"auxiliary": "faults"}, "health or fault, got 'faults'"),
+        ({"auxiliary": 1}, "auxiliary must be text, got 1"),
+    ],
+)
+def test_an_auxiliary_out_of_place_is_named(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        dataclasses.replace(FAULT, **settings)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+# ------------------------------------------------------------------------ health, told honestly
+
+
+def test_health_is_scored_where_it_is_best(data: cmapss.Data, tmp_path: Path) -> None:
+    """Each epoch's predictions, kept aside, give every figure; stopped and resumed, the same."""
+    seen: list[tuple[Any, Any]] = []
+    config = dataclasses.replace(SMALL, epochs=6, lr=1e-2)
+    trainer = Trainer(config, data)
+    keep = lambda _: seen.append((trainer.predict(trainer.val), trainer.predict(trainer.test)))  # noqa: E731
+    result = trainer.fit(on_epoch=keep)
+    f1, state = losses.macro_f1, cmapss.health_state
+    for record, (val, test) in zip(result.history, seen, strict=True):
+        assert record["val_accuracy"] == losses.accuracy(val[1], data.val.health)
+        assert record["val_macro_f1"] == f1(val[1], data.val.health)
+        assert record["val_macro_f1_rul"] == f1(state(val[0]), data.val.health)
+        assert record["test_macro_f1"] == f1(test[1], data.test.health)
+        assert record["test_macro_f1_rul"] == f1(state(test[0]), data.test.health)
+    m, history = result.metrics, result.history
+    by_head, by_rul = (
+        [r[name] for r in history].index(max(r[name] for r in history))
+        for name in ("val_macro_f1", "val_macro_f1_rul")
+    )
+    assert m["health_best_epoch"] == by_head + 1
+    assert m["health_macro_f1_best"] == f1(seen[by_head][1][1], data.test.health)
+    assert m["health_macro_f1_rul_best"] == f1(state(seen[by_rul][1][0]), data.test.health)
+    chosen = np.array(result.predictions["pred"])
+    assert m["health_macro_f1_rul"] == f1(state(chosen), data.test.health)
+    assert m["best_epoch"] == 1 + min(range(6), key=lambda n: history[n]["val_rmse"])
+
+    class Killed(Exception):
+        pass
+
+    def kill(record: dict[str, Any]) -> None:
+        if record["epoch"] == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Trainer(config, data).fit(checkpoint=tmp_path / "run.pt", on_epoch=kill)
+    assert Trainer(config, data).fit(checkpoint=tmp_path / "run.pt").metrics == m
+
+
+@pytest.mark.parametrize("auxiliary", ["health", "fault"])
+@pytest.mark.parametrize("lam", [0.0, 1.0])
+def test_a_head_without_a_loss_is_scored_like_any(
+    lam: float, auxiliary: str, two_faults: cmapss.Data
+) -> None:
+    settings = {"rul_weight": lam, "health_weight": 1 - lam}
+    config = dataclasses.replace(FAULT, auxiliary=auxiliary, combiner_settings=settings)
+    result = Trainer(config, two_faults).fit()
+    assert all(np.isfinite(value) for value in result.metrics.values())
+
+
+def test_rows_of_older_records_lack_the_newer_metrics() -> None:
+    older, today = finished(TrainConfig()), finished(TrainConfig(seed=1))
+    today.metrics |= {"health_macro_f1_best": 0.5}
+    assert "health_macro_f1_best" not in to_rows([older])
+    assert to_rows([older, today])["health_macro_f1_best"].isna().tolist() == [True, False]

@@ -7,6 +7,7 @@ from amnl.cmapss.source import SENSORS as SENSORS
 from amnl.cmapss.source import SETTINGS as SETTINGS
 from amnl.cmapss.source import SHA256 as SHA256
 from amnl.cmapss.source import SUBSETS as SUBSETS
+from amnl.cmapss.source import TWO_FAULTS as TWO_FAULTS
 from amnl.cmapss.source import WINDOW as WINDOW
 from amnl.cmapss.source import Data as Data
 from amnl.cmapss.source import DataError as DataError
@@ -17,6 +18,7 @@ from amnl.cmapss.source import Source as Source
 from amnl.cmapss.source import Windows as Windows
 from amnl.cmapss.source import cache_dir as cache_dir
 from amnl.cmapss.source import check_subset as check_subset
+from amnl.cmapss.source import fault_modes as fault_modes
 from amnl.cmapss.source import fetch as fetch
 from amnl.cmapss.source import file_names as file_names
 from amnl.cmapss.source import find as find
@@ -34,3 +36,4 @@ from amnl.cmapss.source import split_engines as split_engines
 from amnl.cmapss.source import unpack as unpack
 from amnl.cmapss.source import whole_number as whole_number
 from amnl.cmapss.source import windows as windows
+from amnl.cmapss.source import with_faults as with_faults

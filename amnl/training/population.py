@@ -23,17 +23,19 @@ from torch.nn import functional as F
 
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
 from amnl.combiners import FixedWeightLoss, make_combiner
-from amnl.losses import rmse, sample_weights
+from amnl.losses import sample_weights
 from amnl.provenance import commit, provenance
 from amnl.training.isolation import Alone
 from amnl.training.model import DualTaskModel, count_parameters, make_model
 from amnl.training.stacked import Noise, StackedModel, compiled_on_gpu
 from amnl.training.trainer import (
+    NEWER,
     RunResult,
     TrainConfig,
     TrainingError,
     bad_prediction,
     in_batches,
+    judged,
     logged_weights,
     metrics,
     pick_device,
@@ -52,12 +54,17 @@ _BETAS, _EPS = (0.9, 0.999), 1e-8  # AdamW's, as in `torch.optim`
 
 
 def fits(config: TrainConfig) -> bool:
-    """Whether a population can train this cell: its combiner's weights must stand still, and its
-    initial weights be the seed's own."""
-    if config.nudge:
+    """Whether a population can train this cell: its combiner's weights must stand still, its
+    initial weights be the seed's own, and its second task the health states."""
+    if _given(config):
         return False
     combiner = make_combiner(config.combiner, **config.combiner_settings)
     return type(combiner) is FixedWeightLoss  # a subclass may have a rule of its own
+
+
+def _given(config: TrainConfig) -> list[str]:
+    """The newer settings that have another value than the default. No population knows them."""
+    return [name for name in NEWER if getattr(config, name) != getattr(TrainConfig, name)]
 
 
 class Pool:
@@ -326,16 +333,16 @@ class Population:
     # ---------------------------------------------------------------------------------- evaluation
 
     @torch.no_grad()
-    def predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """RUL of the validation windows (C, n), of the test windows (C, m), both in cycles, and the
-        health classes of the latter (C, m), under the averaged weights.
+    def predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """RUL of the validation windows (C, n), in cycles, and their health classes (C, n), then
+        the same of the test windows (C, m), under the averaged weights.
 
         n and m are the largest seed's; what lies beyond a cell's own is of no use.
         """
         with self.alone:
             return self._predict()
 
-    def _predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         val = self.held_out.of(self.of_seed)
         test = self.held_out.of([len(self.seeds) + s for s in self.of_seed])
         rul, health = [], []
@@ -346,30 +353,30 @@ class Population:
             rul.append(r)
             health.append(logits.argmax(-1))
         n, m = val.shape[1], val.shape[1] + test.shape[1]
-        pred = torch.cat(rul, 1).double().cpu().numpy()
-        return pred[:, :n], pred[:, n:m], torch.cat(health, 1)[:, n:m].cpu().numpy()
+        pred, classes = torch.cat(rul, 1).double().cpu().numpy(), torch.cat(health, 1).cpu().numpy()
+        return pred[:, :n], classes[:, :n], pred[:, n:m], classes[:, n:m]
 
     def _evaluate(self, epoch: int, records: dict[int, dict[str, Any]]) -> None:
-        val_pred, test_pred, test_health = self.predict()
+        found = self.predict()
         better = []
         for c, record in list(records.items()):
-            data = self.data[self.configs[c].seed]
-            val, pred = val_pred[c, : len(data.val)], test_pred[c, : len(data.test)]
-            health = test_health[c, : len(data.test)]
-            for values in (val, pred):
+            config = self.configs[c]
+            data = self.data[config.seed]
+            n, m = len(data.val), len(data.test)
+            val, test = ((r[c, :k], h[c, :k]) for r, h, k in ((*found[:2], n), (*found[2:], m)))
+            for values in (val[0], test[0]):
                 if c not in self.failed and not np.isfinite(values).all():
-                    self._drop(c, bad_prediction(self.configs[c], epoch, values))
+                    self._drop(c, bad_prediction(config, epoch, values))
             if c in self.failed:
                 del records[c]
                 continue
-            record["val_rmse"] = rmse(val, data.val.rul)
-            record["test_rmse"] = rmse(pred, data.test.rul)
+            record |= judged(config, data, val, test)
             self.schedules[c].after_validation(record["val_rmse"])
             if record["val_rmse"] < self.best[c]["val_rmse"]:
                 self.best[c] = {
                     "epoch": epoch,
                     "val_rmse": record["val_rmse"],
-                    "predictions": scored(data.test, pred, health),
+                    "predictions": scored(config, data.test, *test),
                 }
                 better.append(c)
         self.lr = self._column([[schedule.lr] for schedule in self.schedules])
@@ -421,10 +428,10 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                     f"cells of one population share their {name}, got {theirs} and {ours}; "
                     "make two populations"
                 )
-        if config.nudge:
+        for name in _given(config):
             raise ValueError(
-                f"a population starts from its seeds' own weights, got nudge {config.nudge}; train "
-                "such cells one by one"
+                f"a population has no {name}, got {getattr(config, name)!r}; train such cells one "
+                "by one"
             )
         if not fits(config):
             raise ValueError(

@@ -38,12 +38,12 @@ from amnl.training.model import DualTaskModel, count_parameters, make_model
 
 Record = dict[str, Any]  # one epoch of the history
 GIVEN = "given: "  # starts the name of a combiner that came as an object
-_CHECKPOINT_VERSION = 2
+_CHECKPOINT_VERSION = 3
 _PLAIN: dict[Any, Callable[[Any], Any]] = {int: operator.index, float: float, str: str, bool: bool}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
 _taken: WeakSet[Combiner] = WeakSet()  # by a trainer
 # Settings that came after the first records: see `recorded`. Their defaults can never change.
-NEWER = ("nudge",)
+NEWER = ("nudge", "auxiliary")
 _NAN_HELP = "Nothing of this epoch was kept. A lower --lr or a larger rul_unit usually helps."
 
 
@@ -62,6 +62,8 @@ class TrainConfig:
     nudge            relative size of a change of every initial weight, up or down as a pattern of
                      signs of the seed's says. −nudge is the mirror image, 0 no change. It tells
                      what rounding alone can do
+    auxiliary        what the second task classifies: "health", the three states, or "fault", an
+                     engine's fault mode (`cmapss.fault_modes`; of FD003 and FD004 alone)
 
     Raises `ValueError` for a value out of place, and for a setting of the combiner that is not of
     plain kinds, as records are text.
@@ -88,6 +90,7 @@ class TrainConfig:
     stride: int = 1
     dtype: str = "float32"
     nudge: float = 0.0
+    auxiliary: str = "health"
 
     def __post_init__(self) -> None:
         cmapss.check_subset(self.subset)
@@ -117,6 +120,13 @@ class TrainConfig:
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
         if not abs(self.nudge) <= 0.01:
             raise ValueError(f"nudge must lie in [-0.01, 0.01], got {self.nudge}")
+        if self.auxiliary not in ("health", "fault"):
+            raise ValueError(f"auxiliary must be health or fault, got {self.auxiliary!r}")
+        if self.auxiliary == "fault" and self.subset not in cmapss.TWO_FAULTS:
+            raise ValueError(
+                f"auxiliary 'fault' needs a subset with two fault modes, "
+                f"{' or '.join(cmapss.TWO_FAULTS)}, got {self.subset}"
+            )
 
     def _plain(self, name: str, kind: Any) -> Any:
         value = getattr(self, name)
@@ -166,8 +176,8 @@ class RunResult:
                  stand there: a record does not pass for one of the combiner that the settings named
     metrics      one number each (cycles for RMSE): see `metrics`
     history      one record an epoch
-    predictions  per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles),
-                 `health_pred`, `health`
+    predictions  per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles); with
+                 the auxiliary "health" `health_pred`, `health`
     provenance   versions, hardware, threads, seconds, commit, data source
     """
 
@@ -278,7 +288,8 @@ class Trainer:
                     f"load them with {name} {ours}"
                 )
         commit()  # the code that runs is today's, whatever is committed meanwhile
-        self.config, self.data = config, data
+        self.config = config
+        self.data = cmapss.with_faults(data) if config.auxiliary == "fault" else data
         self.device = device or pick_device()
         self.dtype = getattr(torch, config.dtype)
         # On a GPU, float32 products round their factors to TF32, as cuDNN's do by default: one
@@ -463,18 +474,19 @@ class Trainer:
         return pred, torch.cat(health).cpu().numpy()
 
     def _evaluate(self, epoch: int) -> Record:
-        val_rmse = rmse(self.predict(self.val)[0], self.data.val.rul)
-        pred, health = self.predict(self.test)
+        val, test = self.predict(self.val), self.predict(self.test)
+        found = judged(self.config, self.data, val, test)
+        val_rmse = found["val_rmse"]
         self.plateau.step(val_rmse)
         self.latest = {
             "epoch": epoch,
             "val_rmse": val_rmse,
-            "predictions": scored(self.data.test, pred, health),
+            "predictions": scored(self.config, self.data.test, *test),
         }
         if val_rmse < self.best["val_rmse"]:
             weights = {k: v.clone() for k, v in self.average.module.state_dict().items()}
             self.best = {**self.latest, "weights": weights}
-        return {"val_rmse": val_rmse, "test_rmse": rmse(pred, self.data.test.rul)}
+        return found
 
     def _provenance(self) -> dict[str, Any]:
         with self.alone:
@@ -638,15 +650,48 @@ def schedulers(
     return warmup, plateau
 
 
-def scored(test: Windows, pred: NDArray[np.float64], health: NDArray[np.int64]) -> dict[str, Any]:
-    """What a run keeps of its chosen epoch, one number a test engine: `RunResult.predictions`."""
-    return {
-        "pred": pred.tolist(),
-        "rul": test.rul.tolist(),
-        "true": test.true.tolist(),
-        "health_pred": health.tolist(),
-        "health": test.health.tolist(),
+Predicted = tuple[NDArray[np.float64], NDArray[np.int64]]  # RUL in cycles, class of the head
+
+
+def judged(config: TrainConfig, data: Data, val: Predicted, test: Predicted) -> Record:
+    """What an epoch's history says of its predictions.
+
+    val_rmse, test_rmse  cycles, against the capped RUL
+    val_accuracy         share of validation windows that the second head classifies right
+    val_macro_f1         macro-F1 of the second head over the validation windows
+    val_macro_f1_rul     the same of the health states that the predicted RUL is in
+    test_macro_f1, test_macro_f1_rul
+                         over the test engines, the former with the auxiliary "health" alone: a test
+                         engine is cut off before its fault can be told
+
+    The epoch is chosen by `val_rmse` and nothing else of these.
+    """
+    found = {
+        "val_rmse": rmse(val[0], data.val.rul),
+        "test_rmse": rmse(test[0], data.test.rul),
+        "val_accuracy": accuracy(val[1], data.val.health),
+        "val_macro_f1": macro_f1(val[1], data.val.health),
+        "val_macro_f1_rul": _macro_f1_rul(val[0], data.val),
+        "test_macro_f1_rul": _macro_f1_rul(test[0], data.test),
     }
+    if config.auxiliary == "health":
+        found["test_macro_f1"] = macro_f1(test[1], data.test.health)
+    return found
+
+
+def _macro_f1_rul(pred: NDArray[np.float64], windows: Windows) -> float:
+    truth = cmapss.health_state(windows.rul.astype(np.float64))
+    return macro_f1(cmapss.health_state(pred), truth)
+
+
+def scored(
+    config: TrainConfig, test: Windows, pred: NDArray[np.float64], health: NDArray[np.int64]
+) -> dict[str, Any]:
+    """What a run keeps of its chosen epoch, one number a test engine: `RunResult.predictions`."""
+    kept = {"pred": pred.tolist(), "rul": test.rul.tolist(), "true": test.true.tolist()}
+    if config.auxiliary == "health":
+        kept |= {"health_pred": health.tolist(), "health": test.health.tolist()}
+    return kept
 
 
 def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) -> dict[str, float]:
@@ -658,6 +703,22 @@ def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) ->
     test_rmse_leaked    at the epoch that is best on the test set itself, as the source chose
     nasa_score          against the capped RUL; nasa_score_uncapped against the true RUL
 
+    Health states, of the test engines:
+
+    health_accuracy, health_macro_f1
+                             of the head
+    health_macro_f1_rul      of the states that the predicted RUL is in (`cmapss.health_state`)
+    health_macro_f1_best     of the head, at the epoch with the best `val_macro_f1`, the first of
+                             equals: health_best_epoch
+    health_macro_f1_rul_best of the predicted RUL, at the epoch with the best `val_macro_f1_rul`
+
+    With the auxiliary "fault", these instead of the head's, over windows of *validation* engines,
+    as no test engine's fault is known:
+
+    fault_accuracy, fault_macro_f1
+    fault_macro_f1_best  at the epoch where it is highest, fault_best_epoch: chosen and scored on
+                         the same windows
+
     Raises `TrainingError` where no epoch has a finite RMSE, and where the score, which grows
     exponentially, is too large for a number.
     """
@@ -668,6 +729,10 @@ def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) ->
         )
     p = best["predictions"]
     leaked = min(history, key=lambda r: float(r["test_rmse"]))
+    chosen = history[best["epoch"] - 1]
+    by_head, by_rul = (
+        max(history, key=lambda r: float(r[name])) for name in ("val_macro_f1", "val_macro_f1_rul")
+    )
     found = {
         "best_epoch": best["epoch"],
         "val_rmse": best["val_rmse"],
@@ -678,9 +743,23 @@ def metrics(config: TrainConfig, history: list[Record], best: dict[str, Any]) ->
         "leaked_epoch": leaked["epoch"],
         "nasa_score": nasa_score(p["pred"], p["rul"]),
         "nasa_score_uncapped": nasa_score(p["pred"], p["true"]),
-        "health_accuracy": accuracy(p["health_pred"], p["health"]),
-        "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
+        "health_macro_f1_rul": chosen["test_macro_f1_rul"],
+        "health_macro_f1_rul_best": by_rul["test_macro_f1_rul"],
     }
+    if config.auxiliary == "health":
+        found |= {
+            "health_accuracy": accuracy(p["health_pred"], p["health"]),
+            "health_macro_f1": macro_f1(p["health_pred"], p["health"]),
+            "health_macro_f1_best": by_head["test_macro_f1"],
+            "health_best_epoch": by_head["epoch"],
+        }
+    else:
+        found |= {
+            "fault_accuracy": chosen["val_accuracy"],
+            "fault_macro_f1": chosen["val_macro_f1"],
+            "fault_macro_f1_best": by_head["val_macro_f1"],
+            "fault_best_epoch": by_head["epoch"],
+        }
     for name, value in found.items():
         if not np.isfinite(value):
             raise TrainingError(
