@@ -18,6 +18,7 @@ from amnl.cmapss import emulator
 from amnl.runs.records import sealed
 from amnl.sweep import Store, config_of, family, to_history, to_rows
 from amnl.training import NEWER, RunResult, TrainConfig, Trainer, population, recorded
+from amnl.training.model import LADDER
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -51,12 +52,51 @@ def of(config: TrainConfig) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "record"),
     [
+        ("m", "FD001-seed0-770a63fadda30773"),
         ("n", "FD001-seed10-696a8e1494414eec"),
         ("o", "FD001-seed0-b606d88cd1bd5ad1"),
+        ("p", "FD003-seed0-40b623ff4d48d45e"),
+        ("q", "FD001-seed0-64f36e14e6bdcf4e"),
     ],
 )
 def test_first_records_keep_their_names(name: str, record: str, tmp_path: Path) -> None:
     assert Store(tmp_path).path(family(name)[0], "NASA C-MAPSS").stem == record
+
+
+def odds(config: TrainConfig) -> float:
+    lam = config.combiner_settings["rul_weight"]
+    return lam / (1 - lam) if lam < 1 else float("inf")
+
+
+@pytest.mark.parametrize(
+    ("name", "subsets", "wanted"),
+    [
+        ("m", 4, [0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1, 10, float("inf")]),
+        ("p", 2, [1e-3, 0.01, 0.1, 1, float("inf")]),
+    ],
+)
+def test_families_over_odds(name: str, subsets: int, wanted: list[float]) -> None:
+    cells = family(name)
+    assert len({c.subset for c in cells}) == subsets and {c.rul_unit for c in cells} == {1.0}
+    for c in cells:
+        assert sum(c.combiner_settings.values()) == pytest.approx(1, abs=1e-15)
+    for start in range(0, len(cells), len(wanted)):
+        found = [odds(c) for c in cells[start : start + len(wanted)]]
+        assert found == pytest.approx(wanted, rel=1e-11)
+    assert {c.auxiliary for c in cells} == {"fault" if name == "p" else "health"}
+    assert sum(c in family("a") for c in cells) == (80 if name == "m" else 0)
+
+
+def test_family_q_is_four_sizes() -> None:
+    cells = family("q")
+    for size in LADDER:
+        mine = [c for c in cells if c.preset == size]
+        assert {(c.rul_unit, c.combiner_settings["rul_weight"]) for c in mine} == {
+            (unit, lam) for unit in (1.0, 35.0) for lam in (0.1, 0.5, 0.9, 1.0)
+        }
+        assert {(c.subset, c.seed) for c in mine} == {("FD001", seed) for seed in range(10)}
+        assert family("q", size) == mine
+    assert {(c.epochs, c.stride) for c in cells} == {(40, 4)}
 
 
 def test_family_n_is_more_seeds_of_a_and_b() -> None:
@@ -276,7 +316,7 @@ def test_an_engine_that_was_cut_off_has_no_fault_mode(data: cmapss.Data) -> None
 def two_faults(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> cmapss.Data:
     """A small emulated fleet of both."""
     folder = tmp_path_factory.mktemp("faults")
-    simulate.write_fleet(folder, "FD003", seed=3, engines=25, test_engines=8)
+    emulator.write_fleet(folder, "FD003", seed=3, engines=25, test_engines=8)
     return cmapss.load("FD003", SMALL.seed, folder, stride=SMALL.stride)
 
 

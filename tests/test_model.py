@@ -1,10 +1,12 @@
 """The network: its size, its attention, its dropout, its start."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
-from amnl.training.model import Dropout, LastQueryAttention, count_parameters, make_model
+from amnl.training.model import LADDER, Dropout, LastQueryAttention, count_parameters, make_model
 
 PARTS = {"conv": 52_928, "lstm": 2_236_416, "attention": 1_050_624, "norm": 1_024}
 
@@ -19,16 +21,41 @@ def test_paper_preset_has_the_source_parameter_counts() -> None:
     assert count_parameters(model) == 3_497_220
 
 
+@pytest.mark.parametrize(
+    ("preset", "parameters"),
+    [
+        ("compact-11k", 11_124),
+        ("compact", 41_700),
+        ("compact-133k", 132_882),
+        ("compact-404k", 404_230),
+    ],
+)
+def test_the_ladder_has_one_shape_at_four_widths(preset: str, parameters: int) -> None:
+    made, compact = make_model(preset), make_model("compact")
+    assert count_parameters(made) == parameters
+    assert [type(m) for m in made.modules()] == [type(m) for m in compact.modules()]
+    width = LADDER[preset].hidden
+    same = dataclasses.replace(
+        LADDER["compact"],
+        conv=(width, width),
+        hidden=width,
+        funnel=(width,),
+        rul=(width // 2,),
+        health=(width // 2,),
+    )
+    assert LADDER[preset] == same
+
+
 def test_compact_preset_is_about_forty_thousand() -> None:
     assert 35_000 < count_parameters(make_model("compact")) < 45_000
 
 
 def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ValueError, match=r"'huge'; there are paper, compact"):
+    with pytest.raises(ValueError, match=r"'huge'; there are compact-11k, .*, paper$"):
         make_model("huge")
 
 
-@pytest.mark.parametrize("preset", ["compact", "paper"])
+@pytest.mark.parametrize("preset", [*LADDER, "paper"])
 def test_outputs(preset: str) -> None:
     torch.manual_seed(0)
     rul, logits = make_model(preset).eval()(torch.randn(3, 30, 17))

@@ -69,7 +69,7 @@ def stack(single: model.DualTaskModel, cells: int = 2) -> StackedModel:
     return StackedModel([single] * cells, Noise(range(cells), CPU), CPU)
 
 
-@pytest.mark.parametrize("preset", sorted(model.PRESETS))
+@pytest.mark.parametrize("preset", sorted(model.PRESETS | model.LADDER))
 def test_names_and_shapes_are_the_single_models(preset: str) -> None:
     single = make_model(preset)
     many = stack(single)

@@ -217,7 +217,7 @@ def test_families_are_those_of_the_protocol() -> None:
         ("k", "440"),
         ("l", "440"),
     ]
-    later = [("n", "134"), ("o", "80")]
+    later = [("m", "440"), ("n", "134"), ("o", "80"), ("p", "100"), ("q", "320")]
     assert published == counts
     cells = {name: family(name) for name in FAMILIES}
     assert [(name, str(len(found))) for name, found in cells.items()] == counts + later
@@ -235,7 +235,8 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
     own |= {"e": {"combiner", "sample_weighted"}, "f": {"combiner", "rul_unit"}}
     own |= {"g": {"preset"}, "h": {"preset", "rul_unit"}}
     own |= {"i": {"preset"}, "j": {"preset", "rul_unit"}, "k": {"rul_unit"}, "l": {"rul_unit"}}
-    own |= {"n": {"rul_unit"}, "o": {"nudge"}}
+    own |= {"m": set(), "n": {"rul_unit"}, "o": {"nudge"}, "p": {"auxiliary"}}
+    own |= {"q": {"preset", "rul_unit"}}
     for name in FAMILIES:
         for c in family(name):
             moved = {
@@ -253,7 +254,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h, i, j, k, l, n, o"),
+        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q"),
         (lambda: grid(("FD009",)), r"'FD009'.*FD001, FD002, FD003, FD004"),
         (lambda: fixed(1.01), r"1\.01"),
         (lambda: fixed(float("nan")), "nan"),

@@ -307,7 +307,10 @@ Setting = Annotated[
 @app.command(cls=_NamesCombiners)
 def train(
     subset: Annotated[str, typer.Option(help="FD001, FD002, FD003 or FD004.")] = "FD001",
-    preset: Annotated[str, typer.Option(help="Model size: compact or paper.")] = "compact",
+    preset: Annotated[
+        str,
+        typer.Option(help="Model size: compact, paper, compact-11k, compact-133k or compact-404k."),
+    ] = "compact",
     seed: Annotated[int, typer.Option(help="Fixes engine split, weights and batch order.")] = 0,
     combiner: Combiner = "fixed",
     lam: Annotated[
@@ -531,9 +534,11 @@ def _summary(result: "RunResult") -> Table:
 StoreDir = Annotated[Path, typer.Option(help="Folder of the finished cells.", callback=_folder)]
 Family = Annotated[
     str | None,
-    typer.Option(help="a to l, n, o: a family of the book's protocol, instead of a grid."),
+    typer.Option(help="a to q: a family of the book's protocol, instead of a grid."),
 ]
-Preset = Annotated[str, typer.Option(help="Model size: compact or paper.")]
+Preset = Annotated[
+    str, typer.Option(help="Model size: compact, paper, compact-11k, compact-133k or compact-404k.")
+]
 
 
 _OWN = "A problem of your own"

@@ -63,7 +63,7 @@ from amnl.training import (
     recorded,
     train,
 )
-from amnl.training.model import make_model
+from amnl.training.model import LADDER, make_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,10 @@ if TYPE_CHECKING:
 # The grids of the protocol.
 STRIDES = {"FD001": 4, "FD002": 8, "FD003": 4, "FD004": 8}
 UNITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 125.0, 250.0, 500.0, 1000.0)
-FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "n", "o")
+FAMILIES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q")
+# Effective odds λ/(1 − λ) of families m and p.
+ODDS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 1.0, 10.0)
+FAULT_ODDS = (1e-3, 0.01, 0.1, 1.0)
 # The unit of the RUL error, cycles, of the families over λ.
 _LAM_UNITS = {
     "a": 1.0,
@@ -115,6 +118,11 @@ def fixed(lam: float) -> dict[str, float]:
     return FixedWeightLoss.convex(lam).get_weights()
 
 
+def _of_odds(odds: float) -> float:
+    """λ from λ/(1 − λ)."""
+    return odds / (1 + odds)
+
+
 def grid(
     subsets: Iterable[str] = SUBSETS,
     seeds: Iterable[int] = range(10),
@@ -154,9 +162,17 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
     """The cells of one family of the protocol. Raises `ValueError` for another name.
 
     Without a preset, the protocol's: compact; paper for families g to j, with all windows for g
-    and h.
+    and h; the four of `LADDER` for family q.
     """
     lams = [("fixed", fixed(lam)) for lam in (*SOURCE_LAMS, 1.0)]
+    if name == "q":
+        few = [("fixed", fixed(lam)) for lam in (0.1, 0.5, 0.9, 1.0)]
+        sizes = [
+            cell
+            for size in ((preset,) if preset else LADDER)
+            for cell in grid(("FD001",), combiners=few, rul_units=(1.0, 35.0), preset=size)
+        ]
+        return sorted(sizes, key=lambda cell: cell.seed)
     preset = preset or ("paper" if name in ("g", "h", "i", "j") else "compact")
     if name in _LAM_UNITS:
         every: dict[str, Any] = {"stride": 1} if name in ("g", "h") else {}
@@ -172,6 +188,9 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
         return sorted(weighted + gaba, key=lambda cell: cell.seed)
     if name == "f":
         return grid(combiners=ADAPTIVE, rul_units=[125.0], preset=preset)
+    if name == "m":
+        weights = [("fixed", fixed(lam)) for lam in (0.0, *map(_of_odds, ODDS), 1.0)]
+        return grid(combiners=weights, preset=preset)
     if name == "n":
         low = [("fixed", fixed(lam)) for lam in (0.1, 0.5)]
         top = [("fixed", fixed(lam)) for lam in (0.5, 1.0)]
@@ -181,6 +200,9 @@ def family(name: str, preset: str | None = None) -> list[TrainConfig]:
     if name == "o":
         up, down = (grid(nudge=nudge, preset=preset) for nudge in (1e-6, -1e-6))
         return sorted(up + down, key=lambda cell: cell.seed)
+    if name == "p":
+        weights = [("fixed", fixed(lam)) for lam in (*map(_of_odds, FAULT_ODDS), 1.0)]
+        return grid(cmapss.TWO_FAULTS, combiners=weights, auxiliary="fault", preset=preset)
     raise ValueError(f"unknown family {name!r}; the protocol has {', '.join(FAMILIES)}")
 
 

@@ -1,7 +1,8 @@
 """The dual-task network: one trunk, a RUL head and a health head, in two sizes.
 
 After the source's chapter 15 section 1 and its printed layer sizes. `paper` is its size (3,497,220
-parameters); `compact` is the same family at about 40 thousand, which two CPU cores can sweep.
+parameters); `compact` is the same family at about 40 thousand, which two CPU cores can sweep, and
+`LADDER` has its shape from 11 to 404 thousand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,13 @@ class ModelConfig:
 PRESETS = {
     "paper": ModelConfig((64, 128, 64), 256, 2, 8, (256, 64, 32), (64, 32, 16), (32, 16)),
     "compact": ModelConfig((32, 32), 32, 1, 4, (32,), (16,), (16,)),
+}
+# The shape of `compact` at other widths: whether what is found is a matter of size.
+LADDER = {
+    "compact-11k": ModelConfig((16, 16), 16, 1, 4, (16,), (8,), (8,)),  # 11,124 parameters
+    "compact": PRESETS["compact"],  # 41,700
+    "compact-133k": ModelConfig((58, 58), 58, 1, 4, (58,), (29,), (29,)),  # 132,882
+    "compact-404k": ModelConfig((102, 102), 102, 1, 4, (102,), (51,), (51,)),  # 404,230
 }
 
 
@@ -214,9 +222,10 @@ def make_model(preset: str) -> DualTaskModel:
 
     Raises `ValueError` that lists the presets for an unknown one.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
-    return DualTaskModel(PRESETS[preset])
+    known = {**LADDER, **PRESETS}
+    if preset not in known:
+        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(known)}")
+    return DualTaskModel(known[preset])
 
 
 def count_parameters(module: nn.Module) -> int:
