@@ -48,7 +48,7 @@ def rmse(pred: Any, target: Any) -> float:
     """Root of the mean squared error over all entries, in the unit of the inputs (cycles).
 
     Array-likes of one shape. Pool before calling: the mean of batch RMSEs is a different, usually
-    smaller number. Infinite where a square is too large for a float, from errors of 1e154 on.
+    smaller number. Infinite where a square is too large for a float, from errors of about 1e154 on.
     Raises `ValueError` for unequal shapes, no entries, masked entries, NaN or infinity.
     """
     pred, target = _paired(pred, target)

@@ -266,7 +266,8 @@ def wins(
 ) -> Wins:
     """Count the (subset, seed) cells whose smallest score over `lams` is at `lam`.
 
-    A tie counts for `lam`. Same errors as `compare`.
+    A tie counts for `lam`. The interval takes the cells as independent; those of one seed share its
+    initial weights, whatever their subset. Same errors as `compare`.
     """
     if lam not in lams:
         raise ValueError(f"λ = {lam} cannot win: it is none of {lams}")

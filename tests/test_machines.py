@@ -28,7 +28,7 @@ PROSE = [
     ("05", "the model is best where it matters most", "RMSE, 0-30 cycles", 0, 5),
     ("05", "less to see, and the errors are largest", "RMSE, 31-80 cycles", 18, 22),
     ("05", "about ten engines of a hundred make up most", "share of the dearest ten", 0.6, 1),
-    ("05", "on some it is a tenth or a quarter of a cycle", "the leak", 0, 0.3),
+    ("05", "on some it is a tenth to a quarter of a cycle", "the leak", 0, 0.3),
     ("05", "neither run is as good as the published compact one", "test RMSE", 13, 15.6),
     ("09", "some five hundred times as hard", "divisor", 450, 550),
     ("09", "with the loss divided by 519", "divisor", 518.5, 519.5),

@@ -1,7 +1,7 @@
-"""Train rows of a published sweep again, from the row alone, and compare every metric.
+"""Train rows of a published sweep again, from the row alone, and compare every RMSE.
 
-`python tools/repeat_rows.py amnl/study/rows/sweep-*.csv [--rows 2] [--seed 0]` draws that many rows
-of each table. On the hardware and with the torch version that a row names, its metrics come back to
+`python tools/repeat_rows.py amnl/results/sweep-*.csv [--rows 2] [--seed 0]` draws that many rows of
+each table. On the hardware and with the torch version that a row names, its RMSEs come back to
 within a millionth; exits with 1 where they do not, or are no numbers. Elsewhere float32 rounds
 differently and training amplifies it, so the difference is judged at a tenth. So is that of a row
 that was trained beside others, with dropout masks that one training alone does not draw. Needs
@@ -25,7 +25,7 @@ SAME_MACHINE = ("hardware", "torch", "system", "threads")
 
 
 def repeat(row: "pd.Series[object]") -> tuple[float, float]:
-    """Largest relative difference over the metrics, and the tolerance that fits this machine."""
+    """Largest relative difference over the RMSEs, and the tolerance that fits this machine."""
     again = to_rows([train(config_of(row))]).iloc[0]
     worst = np.max([abs(again[m] - row[m]) / abs(row[m]) for m in METRICS])  # NaN, where one is
     here = provenance(pick_device())

@@ -502,8 +502,9 @@ class GradNormLoss(GradientCombiner):
     this one reaches nothing else. After each step they are rescaled to sum to 2.
 
     The paper's learning rate for the weights is 0.025, which is 25 times this book's 1e-3; `speed`
-    is that factor. Weights below `floor` are raised to it, as the paper's rule could make them
-    negative. With norms or losses that are NaN or infinite, the weights are not moved.
+    is that factor. Weights below `floor` are raised to it before they are rescaled, as the paper's
+    rule could make them negative. With norms or losses that are NaN or infinite, the weights are
+    not moved.
 
     Losses must not be negative. Raises `ValueError` for a negative `alpha`, a `speed` that is not
     positive, `floor` outside (0, 1], and in training without `shared_params=`, with none of them

@@ -1,0 +1,479 @@
+"""Figures that a page states in its prose, computed again from the rows: both must say the same.
+
+A cell's output is compared by running the page. A sentence is not, so the sentences here are those
+that once said something else than the rows did, or that a change of rows would make untrue.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from amnl import stats
+from amnl.study import claims, machines
+from amnl.study.claims import CONDITION, FAILS, HOLDS, Ruling
+from amnl.study.rows import load_rows, load_run
+
+ROOT = Path(__file__).parents[1]
+COMPACT = ("cycles2", "unit125", "odds", "unweighted", "rivals-cycles2", "rivals-unit125")
+WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+PARTS = {2: "half", 3: "third", 4: "quarter", 6: "sixth", 10: "tenth", 100: "hundredth"}
+Figures = tuple[str, ...]
+
+
+@cache
+def rows(name: str) -> Any:
+    return load_rows(f"sweep-{name}")
+
+
+@cache
+def compact() -> list[Any]:
+    return [rows(f"compact-{name}") for name in COMPACT]
+
+
+@cache
+def weights() -> Any:
+    """One row an epoch of the rivals in cycles²."""
+    epochs = load_rows("rivals_epochs")
+    epochs["rival"] = claims.with_rivals(epochs)["rival"]
+    return epochs[epochs.rul_unit == 1]
+
+
+def scores(name: str, column: str = "test_rmse") -> Any:
+    return stats.by_lam(rows(name), column=column)
+
+
+def mean(name: str, subset: str, lam: float) -> str:
+    return f"{scores(name)[lam][subset].mean():.2f}"
+
+
+def nearest(share: float) -> str:
+    """The part of 1 that a share is nearest to."""
+    return PARTS[min(PARTS, key=lambda part: abs(1 / part - share))]
+
+
+# ------------------------------------------------------------------ what the rows say, as it is put
+
+
+def validation_and_test() -> Figures:
+    half = rows("compact-cycles2").query("lam == 0.5")
+    means = half.groupby("subset")[["val_rmse", "test_rmse"]].mean()
+    below = means.index[means.val_rmse < means.test_rmse]
+    (above,) = set(means.index) - set(below)
+    assert (half[half.subset == above].val_rmse > half[half.subset == above].test_rmse).all()
+    return WORDS[len(below)], above
+
+
+def gain_of_a_tenth() -> Figures:
+    table = scores("compact-cycles2")
+    return (f"{(table[0.5] - table[0.1]).mean():.3f}",)
+
+
+def hours() -> Figures:
+    return (f"{sum(rows(f'compact-{n}').seconds.sum() for n in COMPACT[:2]) / 3600:.1f}",)
+
+
+def range_of_means() -> Figures:
+    means = scores("compact-cycles2").groupby("subset").mean()
+    ranges = np.ptp(means.to_numpy(), axis=1)
+    return f"{ranges.min():.2f}", f"{ranges.max():.2f}"
+
+
+def without_the_health_task() -> Figures:
+    places = (("cycles2", 1.0), ("cycles2", 0.5), ("unit125", 1.0), ("unit125", 0.5))
+    return tuple(mean(f"compact-{name}", "FD002", lam) for name, lam in places)
+
+
+def best_at_the_last_epoch() -> Figures:
+    table = rows("compact-cycles2")
+    return (nearest((table[table.subset == "FD003"].best_epoch == 40).mean()),)
+
+
+def full_epochs() -> Figures:
+    """15 and 40 of the sweep's epochs in full ones: where a fourth, then an eighth of windows is
+    kept."""
+    found = []
+    for subset, other in (("FD001", "FD003"), ("FD002", "FD004")):
+        table = rows("compact-cycles2")
+        (stride,) = table[table.subset.isin([subset, other])].stride.unique()
+        found += [WORDS[int(np.ceil(15 / stride))], WORDS[40 // stride]]
+    return tuple(found)
+
+
+def cost_of_thinning() -> Figures:
+    thin = rows("compact-cycles2").query("lam == 0.5").set_index(["subset", "seed"]).test_rmse
+    found = []
+    for name in ("fd001_compact", "fd002_all_windows"):
+        whole = load_rows(name).set_index(["subset", "seed"]).test_rmse
+        found.append((thin - whole).dropna().mean())
+    assert found[1] > 0.25
+    return nearest(found[0]), nearest(found[1])
+
+
+def updates() -> Figures:
+    tables = [rows(f"compact-{name}") for name in COMPACT[:2]]
+    steps = [t.epochs * np.ceil(t.train_windows / t.batch_size) for t in tables]
+    return f"{min(s.min() for s in steps):.0f}", f"{max(s.max() for s in steps):.0f}"
+
+
+def averages_of_the_sweep() -> Figures:
+    """The decay of the weight average at the last step, (1 + n)/(10 + n) while below 0.999."""
+    return tuple(f"{(1 + int(n)) / (10 + int(n)):.3f}" for n in updates())
+
+
+def average_of_the_run() -> Figures:
+    table = load_rows("fd001_compact")
+    n = 40 * int(np.ceil(table.train_windows / 256).iloc[0])
+    return (f"{(1 + n) / (10 + n):.3f}",)
+
+
+def earliest_best_epoch() -> Figures:
+    found = min(table.best_epoch.min() for table in compact())
+    assert found >= 10, "the learning rate could have been halved"
+    return (f"{found:.0f}",)
+
+
+def halved_in_the_full_size_runs() -> Figures:
+    found = []
+    for lam in ("0.50", "0.75"):
+        rates = [record["lr"] for record in load_run(f"run-fd001-paper-lam{lam}-seed0").history]
+        found.append(WORDS[sum(rate < 0.6e-3 for rate in rates[10:])])
+    return tuple(found)
+
+
+def least_weight() -> Figures:
+    table = weights()[weights().rival.isin(["GRACE", "GABA"])]
+    return (f"{table.rul_weight.min():.4f}",)
+
+
+def least_possible() -> Figures:
+    return (f"{0.05 / 1.05:.4f}",)
+
+
+def least_odds(rival: str) -> str:
+    table = weights()[weights().rival == rival]
+    return f"{(table.health_weight / table.rul_weight).max():.0f}"
+
+
+def distance_of_dwas_weights() -> Figures:
+    epochs = load_rows("rivals_epochs").query("combiner == 'dwa'")
+    odds = epochs.rul_weight / epochs.health_weight
+    farthest = max(odds.max(), 1 / odds.min()) - 1
+    return (PARTS[max(part for part in PARTS if 1 / part > farthest)],)
+
+
+def better_in_units_of_125() -> Figures:
+    half = scores("compact-unit125")[0.5]
+    judged = claims.judge_rivals(
+        claims.rival_differences(rows("compact-rivals-unit125"), lambda _: half)
+    )
+    better = (judged.finding == "better").groupby("rival").sum()
+    return WORDS[better["GRACE"]], WORDS[better["GradNorm"]]
+
+
+def length_of_the_gradient() -> Figures:
+    pulls = load_rows("gradient_norms").query("rul_unit == 1")
+    found = []
+    for lam in (0.5, 0.1):
+        along, across = lam * pulls.rul_norm, (1 - lam) * pulls.health_norm
+        length = np.sqrt(along**2 + across**2 + 2 * along * across * pulls.cosine)
+        power = round(np.log10((length / along - 1).abs().max()))
+        found.append({-3: "thousandth", -2: "hundredth"}[power])
+    return tuple(found)
+
+
+def regret_of_five_seeds() -> Figures:
+    table = load_rows("five_point_rates").query("level == 'trained' and seeds == 5")
+    table = table[table.naive_regret < table.regret]  # where there is something to gain
+    low, high = table.regret.min(), table.regret.max()
+    assert round(3 * high) == 2 and table.naive_regret.max() <= 0.1
+    return nearest(low), "two thirds", "tenth"
+
+
+def price_of_the_faults() -> Figures:
+    found = machines.measured("09 what the health pays at 0.9").astype(float)
+    assert found.min() > 0.5, "the margin"
+    (share,) = {round(4 * value) for value in found}
+    return (f"{WORDS[share]} quarters",)
+
+
+def times_as_long() -> Figures:
+    table = load_rows("population_rate-cpu")
+    alone = table.pivot(index="cells", columns="preset", values="one_by_one_ms").dropna()
+    times = alone.paper / alone.compact
+    return f"{times.min():.0f}", f"{times.max():.0f}"
+
+
+def cells_won(name: str) -> tuple[Figures, Figures]:
+    won = stats.wins(rows(name))
+    best = stats.by_lam(rows(name), stats.SOURCE_LAMS).idxmin(axis="columns") == 0.5
+    by_seed = stats.interval(best.groupby("seed").mean())
+    exact = won.low, won.high
+    return tuple(f"{100 * x:.0f}" for x in by_seed), tuple(f"{100 * x:.0f}" for x in exact)
+
+
+def won_by_one() -> Figures:
+    return (str((scores("compact-unit125").idxmin(axis="columns") == 1.0).sum()),)
+
+
+def without_the_task_in_125() -> Figures:
+    gaps = [(scores(f"compact-{n}")[1.0] - scores(f"compact-{n}")[0.5]) for n in COMPACT[:2]]
+    in_cycles, in_125 = (gap["FD002"].mean() for gap in gaps)
+    assert 0.0005 < abs(in_cycles) < 0.0015 and in_125 < 0
+    return "thousandth", f"{-in_125:.2f}"
+
+
+def one_by_validation() -> Figures:
+    chosen = stats.choose(rows("compact-unit125")).lam
+    return str((chosen == 1.0).sum()), str(len(chosen))
+
+
+def cost_of_equal_losses() -> Figures:
+    a, d = compact()[0], compact()[3]
+    differences = claims.rival_differences(
+        rows("compact-rivals-cycles2"),
+        lambda weighted: stats.by_lam(a if weighted else d, (0.5,))[0.5],
+    )
+    judged = claims.judge_rivals(differences)
+    amnl = judged[judged.index.get_level_values("rival").str.startswith("AMNL")]
+    return (f"{amnl['mean'].max():.1f}",)
+
+
+def runs_at_the_sources_size() -> Figures:
+    return (str(sum(len(rows(f"paper-{name}")) for name in COMPACT[:2])),)
+
+
+STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
+    "validation is no forecast": (
+        "04-cmapss-data",
+        r"On (\w+) subsets the mean validation error is below the test error\. "
+        r"On (FD\d+) it is above, in every seed",
+        validation_and_test,
+    ),
+    "the average, one run": ("05-train-cmapss", r"it ends at ([\d.]+) here", average_of_the_run),
+    "the average, the sweep": (
+        "05-train-cmapss",
+        r"and at ([\d.]+) to ([\d.]+) in the sweep",
+        averages_of_the_sweep,
+    ),
+    "the rate is halved late": (
+        "05-train-cmapss",
+        r"the rate is halved, for the last (\w+) epochs and for the last (\w+)\.",
+        halved_in_the_full_size_runs,
+    ),
+    "the gain of 0.1": ("06-weight-sweep", r"its mean is ([\d.]+) cycles below", gain_of_a_tenth),
+    "hours of the sweeps": ("06-weight-sweep", r"the two sweeps take ([\d.]+) hours", hours),
+    "best to worst mean": (
+        "06-weight-sweep",
+        r"the mean moves by ([\d.]+) to ([\d.]+) cycles",
+        range_of_means,
+    ),
+    "RUL alone on FD002": (
+        "06-weight-sweep",
+        r"it is ([\d.]+) at 1 and ([\d.]+) at 0\.5, .*? lower at 1: ([\d.]+) against ([\d.]+)\. ",
+        without_the_health_task,
+    ),
+    "undertraining": (
+        "06-weight-sweep",
+        r"Claims 13 and 14 both choose by validation error, and a (\w+) of FD003's cells are best "
+        r"there at the very last epoch",
+        best_at_the_last_epoch,
+    ),
+    "undertraining, in the ledger": (
+        "11-claims",
+        r"on FD003 was still falling at the last epoch in a (\w+) of the cells",
+        best_at_the_last_epoch,
+    ),
+    "the budget of a short sweep": (
+        "06-weight-sweep",
+        r"our first 15 epochs are less than (\w+) full ones, with ten of warm-up, and our 40 are "
+        r"(\w+)\. On FD002 and FD004, with an eighth, they are less than (\w+), and (\w+)\.",
+        full_epochs,
+    ),
+    "the cost of thinning": (
+        "06-weight-sweep",
+        r"thinning costs a (\w+) of a cycle, with ten seeds; on FD002 more than a (\w+), with one",
+        cost_of_thinning,
+    ),
+    "validation in units of 125": (
+        "06-weight-sweep",
+        r"validation finds \$\\lambda = 1\$ in (\d+) cells of (\d+)\.",
+        one_by_validation,
+    ),
+    "what a head feels": (
+        "07-units-and-scale",
+        r"feel of the weight: a (\w+) at 0\.5, a (\w+) at 0\.1",
+        length_of_the_gradient,
+    ),
+    "the floor": ("08-adaptive-combiners", r"0\.05/1\.05 = ([\d.]+)\$", least_possible),
+    "the least weight": (
+        "08-adaptive-combiners",
+        r"a weight of ([\d.]+) at the least",
+        least_weight,
+    ),
+    "GradNorm's least odds": (
+        "08-adaptive-combiners",
+        r"and stays: 1:200, 1:(\d+) at the least",
+        lambda: (least_odds("GradNorm"),),
+    ),
+    "DWA's weights": (
+        "08-adaptive-combiners",
+        r"keeps its two weights within a (\w+) of each other",
+        distance_of_dwas_weights,
+    ),
+    "claim 12 in the other unit": (
+        "08-adaptive-combiners",
+        r"GRACE beats 0\.5 there on (\w+) subsets of four, and GradNorm on (\w+)\.",
+        better_in_units_of_125,
+    ),
+    "the careful rule's regret": (
+        "09-your-own-problem",
+        r"costs a (\w+) to ([\w ]+) of a margin, and the naive rule a (\w+) at most",
+        regret_of_five_seeds,
+    ),
+    "the price of the faults": (
+        "09-your-own-problem",
+        r"the health pays ([\w ]+) of a point for it, more than the margin",
+        price_of_the_faults,
+    ),
+    "time of the source's network": (
+        "10-scale-up",
+        r"only (\d+) to (\d+) times the time on our core",
+        times_as_long,
+    ),
+    "time of the source's network, again": (
+        "10-scale-up",
+        r"source's network takes (\d+) to (\d+) times as long, as a table below",
+        times_as_long,
+    ),
+    "claim 3 and λ = 1": ("11-claims", r"it would win (\d+) of 40", won_by_one),
+    "claim 11 and the source's figure": (
+        "11-claims",
+        r"differ by a (\w+) of a cycle in cycles², and by ([\d.]+) the other way in units of 125",
+        without_the_task_in_125,
+    ),
+    "the cost of equal losses": (
+        "index",
+        r"making the two losses equal costs up to ([\d.]+) cycles",
+        cost_of_equal_losses,
+    ),
+    "runs at the source's size": (
+        "index",
+        r"at the source's size, (\d+) networks more, and change no verdict",
+        runs_at_the_sources_size,
+    ),
+    "runs at the source's size, checks": (
+        "checks",
+        r"the (\d+) runs at that size see thinned ones",
+        runs_at_the_sources_size,
+    ),
+    "updates": ("protocol", r"Forty epochs are (\d+) to (\d+) updates, not 860", updates),
+    "the floor, protocol": ("protocol", r"it is kept above ([\d.]+) and not", least_possible),
+    "the least weight, protocol": (
+        "protocol",
+        r"the end of an epoch is ([\d.]+), at odds of 1:20\.",
+        least_weight,
+    ),
+    "GradNorm's least odds, protocol": (
+        "protocol",
+        r"GradNorm's least odds there are 1:(\d+)",
+        lambda: (least_odds("GradNorm"),),
+    ),
+    "cells won, by seed": (
+        "protocol",
+        r"with seeds resampled whole it is (\d+) to (\d+) % in cycles²",
+        lambda: cells_won("compact-cycles2")[0],
+    ),
+    "cells won, exact": (
+        "protocol",
+        r"where the exact one is (\d+) to (\d+) %",
+        lambda: cells_won("compact-cycles2")[1],
+    ),
+    "the idle rule": ("protocol", r"no best epoch is before the (\d+)th", earliest_best_epoch),
+    "the idle average": (
+        "protocol",
+        r"weight average ends at ([\d.]+) to ([\d.]+), not at 0\.999",
+        averages_of_the_sweep,
+    ),
+}
+
+
+def text_of(page: str) -> str:
+    return " ".join((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_page_says_what_the_rows_say(name: str) -> None:
+    page, pattern, computed = STATED[name]
+    found = list(re.finditer(pattern, text_of(page)))
+    assert len(found) == 1, f"{page}: {len(found)} sentences like {pattern!r}"
+    assert found[0].groups() == computed()
+
+
+def test_rows_that_are_to_come_back_to_a_millionth_were_trained_alone() -> None:
+    (pattern,) = re.findall(
+        r"repeat_rows\.py amnl/study/rows/(\S+)\.csv", text_of("06-weight-sweep")
+    )
+    tables = sorted((ROOT / "amnl" / "study" / "rows").glob(f"{pattern}.csv"))
+    assert len(tables) >= len(COMPACT)
+    for table in tables:
+        assert "together" not in load_rows(table.stem), table.name
+
+
+# ---------------------------------------------------------------------------- what the ledger says
+
+
+@cache
+def verdicts() -> dict[int, claims.Verdict]:
+    return {v.number: v for v in claims.ledger(*compact())}
+
+
+ENTRIES = {
+    3: ("measured", "λ = 1, none of the source's ten, is lower still on FD001. "),
+    11: ("source", "RUL alone on FD002 27.27 against 6.74, +304.7 %"),
+    12: ("measured", "Divided by 125, only against uncertainty and DWA: GRACE -0.29 (3 better"),
+}
+
+
+@pytest.mark.parametrize("number", ENTRIES)
+def test_an_entry_shows_what_its_verdict_does_not(number: int) -> None:
+    part, said = ENTRIES[number]
+    assert said in getattr(verdicts()[number], part)
+
+
+@pytest.mark.parametrize(
+    ("in_cycles", "in_125", "said"),
+    [
+        (Ruling(HOLDS, "x"), Ruling(CONDITION, "y", "on FD001"), "125, only on FD001: y"),
+        (
+            Ruling(CONDITION, "x", "on FD002"),
+            Ruling(CONDITION, "y", "on FD001"),
+            "125, only on FD001",
+        ),
+        (Ruling(HOLDS, "x"), Ruling(HOLDS, "y"), "Divided by 125: y"),
+        (Ruling(FAILS, "x"), Ruling(FAILS, "y"), "Divided by 125: y"),
+        (Ruling(FAILS, "x"), Ruling(CONDITION, "y", "on FD001"), "Divided by 125: y"),
+    ],
+)
+def test_a_part_in_the_other_unit_is_told(in_cycles: Ruling, in_125: Ruling, said: str) -> None:
+    ruling = claims.in_either_unit(lambda family: family, in_cycles, in_125)
+    assert said in ruling.measured
+
+
+def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
+    a, d = compact()[0], compact()[3]
+    of_ten = claims.worse_on_every_subset(stats.compare(a).xs(0.75, level="lam")).measured
+    assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
+    assert "Claims 5, 10 and 11 and the second half of 15" in text_of("11-claims")
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 10, 11, 13, 14, 17])
+def test_the_sources_size_changes_no_verdict(number: int) -> None:
+    families = [rows(f"paper-{name}") for name in COMPACT[:2]]
+    judged = getattr(claims, f"claim_{number}")(*(families[:1] if number == 17 else families))
+    compared = verdicts()[number]
+    assert (judged.verdict, judged.condition) == (compared.verdict, compared.condition)
