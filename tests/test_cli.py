@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from amnl import __version__
+from amnl import __version__, cmapss
 from amnl.cli.app import _check_target, _seeds, _settings, app
-from amnl.cmapss import source as cmapss
+from amnl.cmapss import errors
 from amnl.combiners import base as combiners
 from amnl.combiners import names
 from amnl.sweep import Progress, Store, family, grid
@@ -307,7 +307,7 @@ def test_training_needs_no_cache_and_says_that_it_has_none(
     blocked = tmp_path / "a-file"
     blocked.write_text("in the way")
     monkeypatch.setenv("AMNL_CACHE_DIR", str(blocked / "cache"))
-    cmapss._note.cache_clear()  # each is said once in a process
+    errors.note.cache_clear()  # each is said once in a process
     done = amnl("train", "--data-dir", folder, *SHORT)
     assert done.exit_code == 0, done.stderr
     assert done.stderr.count("note: the cache cannot be written") == 1

@@ -14,9 +14,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
+from amnl import cmapss
 from amnl.cli.app import app
-from amnl.cmapss import emulator
-from amnl.cmapss import source as cmapss
+from amnl.cmapss import emulator, errors
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AMNL_DATA_DIR", raising=False)
     monkeypatch.setenv("AMNL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(pooch, "retrieve", lambda *a, **k: pytest.fail("went to the network"))
-    cmapss._note.cache_clear()
+    errors.note.cache_clear()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_data_says_which_subsets_are_there_and_which_are_not(one: Path) -> None:
 @pytest.mark.nasa
 def test_data_notes_that_only_the_bytes_differ(nasas: Path) -> None:
     for _ in range(2):  # parsed, then from the cache
-        cmapss._note.cache_clear()
+        errors.note.cache_clear()
         done = CliRunner().invoke(app, ["data", "--data-dir", str(nasas), "--json"])
         assert done.exit_code == 0, done.stderr
         assert json.loads(done.stdout)["source"] == NASA

@@ -1,39 +1,36 @@
-from amnl.cmapss.source import CONDITIONS as CONDITIONS
-from amnl.cmapss.source import FEATURES as FEATURES
-from amnl.cmapss.source import HEALTH_STATES as HEALTH_STATES
-from amnl.cmapss.source import MAX_RUL as MAX_RUL
-from amnl.cmapss.source import NUMBERS as NUMBERS
-from amnl.cmapss.source import SENSORS as SENSORS
-from amnl.cmapss.source import SETTINGS as SETTINGS
-from amnl.cmapss.source import SHA256 as SHA256
-from amnl.cmapss.source import SUBSETS as SUBSETS
-from amnl.cmapss.source import TWO_FAULTS as TWO_FAULTS
-from amnl.cmapss.source import WINDOW as WINDOW
-from amnl.cmapss.source import Data as Data
-from amnl.cmapss.source import DataError as DataError
-from amnl.cmapss.source import File as File
-from amnl.cmapss.source import Fleet as Fleet
-from amnl.cmapss.source import Normaliser as Normaliser
-from amnl.cmapss.source import Source as Source
-from amnl.cmapss.source import Windows as Windows
-from amnl.cmapss.source import cache_dir as cache_dir
-from amnl.cmapss.source import check_subset as check_subset
-from amnl.cmapss.source import fault_modes as fault_modes
-from amnl.cmapss.source import fetch as fetch
-from amnl.cmapss.source import file_names as file_names
-from amnl.cmapss.source import find as find
-from amnl.cmapss.source import health_state as health_state
-from amnl.cmapss.source import line_checksums as line_checksums
-from amnl.cmapss.source import load as load
-from amnl.cmapss.source import number_digest as number_digest
-from amnl.cmapss.source import numbers as numbers
-from amnl.cmapss.source import obeyed as obeyed
-from amnl.cmapss.source import parse_rows as parse_rows
-from amnl.cmapss.source import parse_rul as parse_rul
-from amnl.cmapss.source import raw_bytes as raw_bytes
-from amnl.cmapss.source import read as read
-from amnl.cmapss.source import split_engines as split_engines
-from amnl.cmapss.source import unpack as unpack
-from amnl.cmapss.source import whole_number as whole_number
-from amnl.cmapss.source import windows as windows
-from amnl.cmapss.source import with_faults as with_faults
+"""NASA's C-MAPSS turbofan data: found or fetched, verified, parsed, normalised, cut into windows.
+
+The way of the data: a folder or zip of files → `Fleet` (raw rows, engines one after another) →
+`Normaliser` (statistics of the training engines alone) → `Windows` (indices into one array). `load`
+does all of it for one subset and one seed; `amnl.cmapss.emulator` writes engines for a machine
+without NASA's.
+
+References
+----------
+A. Saxena, K. Goebel, D. Simon, N. Eklund, "Damage Propagation Modeling for Aircraft Engine
+Run-to-Failure Simulation", PHM08, Denver, 2008.
+"""
+
+from amnl.cmapss.data import Data, load, split_engines
+from amnl.cmapss.edition import NUMBERS, SHA256, line_checksums, number_digest
+from amnl.cmapss.errors import DataError
+from amnl.cmapss.faults import TWO_FAULTS, fault_modes, with_faults
+from amnl.cmapss.fleet import Fleet, read
+from amnl.cmapss.layout import CONDITIONS, FEATURES, SENSORS, SUBSETS, check_subset, file_names
+from amnl.cmapss.locate import find, obeyed
+from amnl.cmapss.normaliser import Normaliser
+from amnl.cmapss.source import Source, raw_bytes
+from amnl.cmapss.text import numbers, parse_rows, parse_rul
+from amnl.cmapss.windowing import HEALTH_STATES, MAX_RUL, WINDOW, Windows, health_state, windows
+
+__all__ = [  # noqa: RUF022 (by kind)
+    # what the files hold
+    "CONDITIONS", "FEATURES", "SENSORS", "SUBSETS", "HEALTH_STATES", "MAX_RUL", "WINDOW",
+    # the way of the data
+    "load", "find", "read", "split_engines", "windows", "health_state",
+    "TWO_FAULTS", "fault_modes", "with_faults",
+    "Data", "Source", "Fleet", "Normaliser", "Windows", "DataError",
+    # the files themselves
+    "check_subset", "file_names", "obeyed", "raw_bytes", "numbers", "parse_rows", "parse_rul",
+    "NUMBERS", "SHA256", "line_checksums", "number_digest",
+]  # fmt: skip

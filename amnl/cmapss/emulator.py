@@ -25,30 +25,71 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl.cmapss.source import (
-    SHA256,
-    SUBSETS,
-    DataError,
-    check_subset,
-    file_names,
-    whole_number,
-)
-from amnl.files import write_atomically
+from amnl.cmapss.edition import SHA256
+from amnl.cmapss.errors import DataError, whole_number
+from amnl.cmapss.layout import MANIFEST, SUBSETS, check_subset, file_names
+from amnl.files import FileError, write_atomically
 
-MANIFEST = "emulated.json"
 _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank
 
 
+class Conditions(TypedDict):
+    """Operating conditions of a subset: a row each, but for `mach`."""
+
+    share: list[float]  # of the cycles
+    settings: list[list[float]]  # (conditions, 3) nominal
+    altitude: list[list[float]]  # (conditions, 2) range; mean and deviation where there is only one
+    mach: float  # half the range
+    mean: list[list[float]]  # (conditions, 21) of the sensors
+    noise: list[list[float]]  # (conditions, 21) deviation of the sensors
+
+
+class Mode(TypedDict):
+    """A fault mode: log life, log tau and the levels are mean + score · factors, score normal."""
+
+    engines: int  # NASA's training engines that fail so
+    life_shift: float  # cycles, added to the drawn life
+    mean: list[float]  # (p,)
+    factors: list[list[float]]  # (f, p)
+
+
+class Subset(TypedDict):
+    """What was measured of one subset."""
+
+    engines: list[int]  # training, test
+    seen_from: float  # the least share of a test engine's life
+    conditions: Conditions
+    modes: dict[str, Mode]
+
+
+class Table(TypedDict):
+    """The calibration."""
+
+    about: str
+    emulator: int  # version
+    decimals: list[int]  # (21,) of the sensors, as NASA prints them
+    subsets: dict[str, Subset]
+
+
+class Manifest(TypedDict):
+    """What lies beside emulated files and says so."""
+
+    emulator: int  # version of the table
+    seed: int
+    subsets: dict[str, dict[str, int]]  # engines and test_engines of each
+    sha256: dict[str, str]  # of each file
+
+
 @cache
-def table() -> dict[str, Any]:
+def table() -> Table:
     """The calibration: `emulator.json` as it stands in the package."""
     text = files("amnl.cmapss").joinpath("emulator.json").read_text(encoding="utf-8")
-    result: dict[str, Any] = json.loads(text)
+    result: Table = json.loads(text)
     return result
 
 
@@ -59,30 +100,58 @@ def write_fleet(
     engines: int | None = None,
     test_engines: int | None = None,
 ) -> Path:
-    """Write train_, test_ and RUL_`subset`.txt and the manifest `emulated.json` into `folder`.
+    """Write the three files of a subset and the manifest `emulated.json` into a folder.
 
-    The engine counts are NASA's unless given. The same seed gives the same bytes (on one NumPy
-    version). Several subsets of one seed may share a folder. Returns the folder. Raises `DataError`
-    for an unknown subset, fewer than one engine, a negative seed, a folder that cannot be written,
-    and one that holds files which are not this emulator's with this seed.
+    The same seed gives the same bytes (on one NumPy version). Several subsets of one seed may share
+    a folder.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    subset
+        "FD001" … "FD004".
+    seed
+        From 0 on.
+    engines, test_engines
+        How many; NASA's counts unless given.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        For an unknown subset, fewer than one engine, a negative seed, and a folder that holds files
+        which are not this emulator's with this seed.
+    FileError
+        When the folder cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     fleet = write_fleet(folder, "FD001", engines=2, test_engines=1)
+    ...     sorted(path.name for path in fleet.iterdir())
+    ['RUL_FD001.txt', 'emulated.json', 'test_FD001.txt', 'train_FD001.txt']
     """
     check_subset(subset)
-    usual = table()["subsets"][subset]["engines"]
-    counts = [
-        _whole(name, default if given is None else given, 1)
-        for name, given, default in zip(
-            ("engines", "test_engines"), (engines, test_engines), usual, strict=True
-        )
-    ]
-    seed = _whole("seed", seed, 0)
+    nasas = table()["subsets"][subset]["engines"]
+    given = {"engines": engines, "test_engines": test_engines}
+    sizes = {
+        name: whole_number(name, default if count is None else count, 1)
+        for (name, count), default in zip(given.items(), nasas, strict=True)
+    }
+    seed = whole_number("seed", seed, 0)
     folder = Path(folder).expanduser()
     _manifest(folder, [subset], seed)
     # NumPy takes [seed, 0, 0] for [seed], the stream that splits FD001's engines. Its first draw
     # here orders engines of one fault mode, so nothing; another stream would be another fleet.
-    train, _ = _fleet(subset, np.random.default_rng([seed, SUBSETS.index(subset), 0]), counts[0])
-    test, rul = _fleet(
-        subset, np.random.default_rng([seed, SUBSETS.index(subset), 1]), counts[1], cut=True
-    )
+    draw, test_draw = (np.random.default_rng([seed, SUBSETS.index(subset), i]) for i in (0, 1))
+    train, _ = _fleet(subset, draw, sizes["engines"])
+    test, rul = _fleet(subset, test_draw, sizes["test_engines"], cut=True)
     texts = {
         f"train_{subset}.txt": _text(train),
         f"test_{subset}.txt": _text(test),
@@ -92,25 +161,28 @@ def write_fleet(
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             manifest = _manifest(folder, [subset], seed)  # again: others may have come meanwhile
-            manifest["subsets"][subset] = {"engines": counts[0], "test_engines": counts[1]}
+            manifest["subsets"][subset] = sizes
             manifest["sha256"] |= {n: hashlib.sha256(t).hexdigest() for n, t in texts.items()}
-            told = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+            summary = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
             # The manifest first: a fleet that is cut off here can be written again.
-            for name, text in {MANIFEST: told, **texts}.items():
+            for name, text in {MANIFEST: summary, **texts}.items():
                 write_atomically(folder / name, text)
     except OSError as error:
-        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise FileError(f"cannot write to {folder}: {error.strerror or error}") from error
     return folder
 
 
 def write_all(folder: str | Path, seed: int = 0) -> Path:
-    """Write all four subsets, of NASA's sizes. Returns the folder; raises as `write_fleet`, before
-    it writes anything."""
-    seed = _whole("seed", seed, 0)
-    _manifest(Path(folder).expanduser(), SUBSETS, seed)
+    """Write all four subsets, of NASA's sizes, and return the folder.
+
+    Raises as `write_fleet`, before it writes anything where a file is in the way.
+    """
+    seed = whole_number("seed", seed, 0)
+    folder = Path(folder).expanduser()
+    _manifest(folder, SUBSETS, seed)
     for subset in SUBSETS:
         write_fleet(folder, subset, seed)
-    return Path(folder).expanduser()
+    return folder
 
 
 @contextmanager
@@ -131,50 +203,38 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)  # which gives it back
 
 
-def _whole(name: str, value: object, least: int) -> int:
-    try:
-        return whole_number(name, value, least)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-
-
-def _manifest(folder: Path, subsets: Collection[str], seed: int) -> dict[str, Any]:
+def _manifest(folder: Path, subsets: Collection[str], seed: int) -> Manifest:
     """The folder's manifest, or a fresh one. Refuses to mix fleets or to overwrite other data."""
-    fresh: dict[str, Any] = {
-        "emulator": table()["emulator"],
-        "seed": seed,
-        "subsets": {},
-        "sha256": {},
-    }
-    path, found = folder / MANIFEST, fresh
+    version = table()["emulator"]
+    found: Manifest = {"emulator": version, "seed": seed, "subsets": {}, "sha256": {}}
+    path = folder / MANIFEST
     if path.is_file():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            whose = f"emulator {found['emulator']}, seed {found['seed']}"
+            theirs = f"emulator {found['emulator']}, seed {found['seed']}"
             if not isinstance(found["sha256"], dict) or not isinstance(found["subsets"], dict):
                 raise TypeError
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{path} is not a manifest of this emulator; delete the file") from None
-        ours = f"emulator {fresh['emulator']}, seed {seed}"
-        if whose != ours:
+        ours = f"emulator {version}, seed {seed}"
+        if theirs != ours:
             raise DataError(
-                f"{folder} holds the fleet of {whose}, not of {ours}; name another folder, or "
+                f"{folder} holds the fleet of {theirs}, not of {ours}; name another folder, or "
                 "delete it"
             )
     # as they are found when they are read: TRAIN_FD001.TXT, too
     names = {name.lower(): name for subset in subsets for name in file_names(subset)}
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = names.get(file.name.lower().removesuffix(".gz"))
-        if name and (name not in found["sha256"] or _is_nasas(file)):
+        if name and (
+            name not in found["sha256"]
+            or hashlib.sha256(file.read_bytes()).hexdigest() in SHA256.values()
+        ):
             raise DataError(
                 f"{file} is there and no {MANIFEST} says that it is emulated; it will "
                 "not be overwritten: name another folder"
             )
     return found
-
-
-def _is_nasas(file: Path) -> bool:
-    return hashlib.sha256(file.read_bytes()).hexdigest() in SHA256.values()
 
 
 def _draw_engines(
@@ -210,7 +270,8 @@ def _fleet(
     engine = np.repeat(np.arange(engines), seen)
     cycle = np.arange(len(engine)) - np.repeat(np.cumsum(seen) - seen, seen) + 1
 
-    conditions = {k: np.array(v) for k, v in entry["conditions"].items()}
+    conditions: dict[str, NDArray[np.float64]]
+    conditions = {key: np.array(value) for key, value in entry["conditions"].items()}
     shares = conditions["share"] / conditions["share"].sum()
     condition = rng.choice(len(shares), size=len(engine), p=shares)
     growth = np.exp((cycle - life[engine]) / tau[engine])[:, None]

@@ -1,0 +1,112 @@
+"""A fleet: engines one after another, row by row."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amnl.cmapss.cache import cached_rows
+from amnl.cmapss.layout import CONDITIONS, SENSORS, check_subset
+from amnl.cmapss.source import Source
+from amnl.cmapss.text import parse_rul
+
+_SETTING_SCALE = np.array([10.0, 0.25, 20.0])  # so that no one setting decides the distance
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Engines one after another.
+
+    Attributes
+    ----------
+    subset
+        "FD001" … "FD004".
+    split
+        "train" or "test".
+    values
+        (rows, 24) float64: 3 settings, 21 sensors, as NASA wrote them.
+    offsets
+        (engines + 1,) int64: engine i has the rows offsets[i] … offsets[i+1] − 1.
+    end_rul
+        (engines,) int64: true remaining cycles after each engine's last row (0 in training).
+    """
+
+    subset: str
+    split: str
+    values: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+    end_rul: NDArray[np.int64]
+
+    @property
+    def engines(self) -> int:
+        """How many there are."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(engines,) cycles that each engine was observed."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def engine(self) -> NDArray[np.int64]:
+        """(rows,) index of each row's engine, from 0."""
+        return np.repeat(np.arange(self.engines), self.lengths)
+
+    @cached_property
+    def cycle(self) -> NDArray[np.int64]:
+        """(rows,) cycle of each row, from 1."""
+        return np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths) + 1
+
+    @cached_property
+    def rul(self) -> NDArray[np.int64]:
+        """(rows,) true remaining cycles at each row, not capped."""
+        return np.repeat(self.lengths + self.end_rul, self.lengths) - self.cycle
+
+    @cached_property
+    def condition(self) -> NDArray[np.int64]:
+        """(rows,) index into `CONDITIONS`: the nearest, settings scaled to equal weight."""
+        if self.subset in ("FD001", "FD003"):
+            return np.zeros(len(self.values), dtype=np.int64)
+        settings, centres = self.values[:, :3] / _SETTING_SCALE, CONDITIONS / _SETTING_SCALE
+        # |x − c|² without the |x|² that all share
+        distance: NDArray[np.float64] = (centres**2).sum(1) - 2 * settings @ centres.T
+        nearest: NDArray[np.int64] = distance.argmin(axis=1)
+        return nearest
+
+    @cached_property
+    def features(self) -> NDArray[np.float64]:
+        """(rows, 17) the network's inputs, raw, in the order of `FEATURES`."""
+        return self.values[:, [*(2 + s for s in SENSORS), 0, 1, 2]]
+
+
+def read(source: Source, subset: str, split: str) -> Fleet:
+    """Read one fleet, from the cache when its bytes are known.
+
+    The cache goes by the SHA-256 of the file as stored, so a changed file is always read anew.
+    Other bytes with NASA's numbers are as good as NASA's; a note says so (logger "amnl").
+
+    Parameters
+    ----------
+    source
+        From `find`.
+    subset
+        "FD001" … "FD004".
+    split
+        "train" or "test".
+
+    Raises
+    ------
+    DataError
+        For a missing, damaged or malformed file.
+    """
+    check_subset(subset)
+    rows = cached_rows(source, f"{split}_{subset}.txt")
+    offsets = np.append(np.flatnonzero(rows[:, 1] == 1), len(rows)).astype(np.int64)
+    end_rul = np.zeros(len(offsets) - 1, dtype=np.int64)
+    if split == "test":
+        name = f"RUL_{subset}.txt"
+        file, text = source.text(name)
+        source.verify(name, file, text, len(end_rul))
+        end_rul = parse_rul(text, file, len(end_rul))
+    return Fleet(subset, split, rows[:, 2:], offsets, end_rul)
