@@ -1,5 +1,6 @@
-"""The page that documents the package: nothing is forgotten, and its text is the docstrings'."""
+"""The page that documents the package: nothing is forgotten, and its examples run."""
 
+import doctest
 import importlib
 import inspect
 import json
@@ -9,34 +10,32 @@ from collections.abc import Iterator
 from functools import cached_property
 from types import FunctionType, ModuleType
 
-import plain_docstrings
+import package_page
+import pages
 import pytest
 from conftest import Rendered
-from docutils import nodes
-from docutils.core import publish_doctree
 
 import amnl
-from amnl import cmapss, combiners
-from amnl import training as train
-from amnl.cmapss import emulator
-from amnl.study import claims
 
-# The command line explains itself: `amnl --help`. The template is to be read whole: `amnl init`.
-SHOWN = ["amnl", *sorted(f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__))]
-SHOWN = [
-    name
-    for name in SHOWN
-    if name not in ("amnl.cli.app", "amnl.weigh.my_problem") and "._" not in name
-]
+# The command line explains itself: `amnl --help`. What a room does not show is its own business.
+ROOMS = [f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__) if m.name[0] != "_"]
+SHOWN = re.findall(r"automodule:: (\S+)", (pages.ROOT / "book" / "api.md").read_text())
+FILES = [m.name for m in pkgutil.walk_packages(amnl.__path__, "amnl.") if "__main__" not in m.name]
 
 MEMBERS = (FunctionType, property, cached_property, classmethod, staticmethod)
 
 
+def shown(module: ModuleType) -> list[str]:
+    """What a module shows: its `__all__`, or else what it defines."""
+    here = [k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
+    return [name for name in getattr(module, "__all__", here) if name[0] != "_"]
+
+
 def public(module: ModuleType) -> Iterator[tuple[str, list[object]]]:
-    """Functions and classes that a module defines, and methods, each before those it replaces."""
-    for name, found in vars(module).items():
-        defined_here = callable(found) and getattr(found, "__module__", None) == module.__name__
-        if name.startswith("_") or not defined_here:
+    """Functions and classes that a module shows, and methods, each before those it replaces."""
+    for name in shown(module):
+        found = getattr(module, name)
+        if not callable(found) or not hasattr(found, "__qualname__"):
             continue
         yield f"{module.__name__}.{name}", [found]
         if not inspect.isclass(found):
@@ -47,21 +46,13 @@ def public(module: ModuleType) -> Iterator[tuple[str, list[object]]]:
                 yield f"{module.__name__}.{name}.{member}", versions
 
 
-def docstring(found: object) -> str:
-    return found.__doc__ or ""
-
-
 def undocumented(module: ModuleType) -> list[str]:
     """Public names that say nothing, and replace nothing that does."""
-    return [name for name, versions in public(module) if not any(map(docstring, versions))]
+    return [name for name, versions in public(module) if not any(v.__doc__ for v in versions)]
 
 
-DOCSTRINGS = {
-    name: docstring(versions[0])
-    for module in map(importlib.import_module, SHOWN)
-    for name, versions in [(module.__name__, [module]), *public(module)]
-    if docstring(versions[0])
-}
+def test_every_room_has_its_place_on_the_page() -> None:
+    assert set(ROOMS) - set(SHOWN) == {"amnl.cli", "amnl.files", "amnl.provenance", "amnl.runs"}
 
 
 @pytest.mark.parametrize("module", SHOWN)
@@ -73,8 +64,58 @@ def test_every_public_name_has_a_docstring(module: str) -> None:
 def test_every_public_name_is_on_the_page(book: Rendered, module: str) -> None:
     page = (book.html / "book" / "api.html").read_text()
     names = [f"module-{module}"]
-    names += [name for name in DOCSTRINGS if name.startswith(f"{module}.") and name not in SHOWN]
+    for name, versions in public(importlib.import_module(module)):
+        names += [name] if versions[0].__doc__ else []
     assert [name for name in names if f'id="{name}"' not in page] == []
+
+
+def named_parameters(text: str) -> list[str]:
+    """The names under "Parameters" of a numpydoc docstring."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", text, re.M | re.S)
+    lines = section[1].splitlines() if section else []
+    heads = [line.partition(" :")[0] for line in lines if line and line[0] != " "]
+    return [name.strip().lstrip("*") for head in heads for name in head.split(",")]
+
+
+def unknown_parameters(module: ModuleType) -> list[str]:
+    """Parameters that a docstring describes and a signature has not."""
+    found = []
+    for name, (first, *_) in public(module):
+        if isinstance(first, property | cached_property):
+            continue
+        called = getattr(first, "__func__", first)
+        known = set(inspect.signature(called).parameters)
+        text = inspect.cleandoc(first.__doc__ or "")
+        found += [f"{name}: {p}" for p in named_parameters(text) if p not in known]
+    return found
+
+
+@pytest.mark.parametrize("module", SHOWN)
+def test_a_docstring_describes_parameters_that_there_are(module: str) -> None:
+    assert unknown_parameters(importlib.import_module(module)) == []
+
+
+def test_a_parameter_that_is_gone_is_seen() -> None:
+    module = ModuleType("m")
+    exec(
+        "def f(a, *b):\n"
+        "    '''Say.\n\n    Parameters\n    ----------\n    a, c : int\n        Some.\n    *b\n"
+        "        More.\n\n    Returns\n    -------\n    int\n        One.\n    '''\n",
+        module.__dict__,
+    )
+    module.f.__module__ = "m"
+    assert unknown_parameters(module) == ["m.f: c"]
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_examples_run(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_there_are_examples_to_run() -> None:
+    found = [doctest.DocTestFinder().find(importlib.import_module(m)) for m in SHOWN]
+    assert sum(len(test.examples) for tests in found for test in tests) > 10
 
 
 def test_search_finds_functions(book: Rendered) -> None:
@@ -97,76 +138,12 @@ def test_a_forgotten_docstring_is_seen() -> None:
         "def silent(): pass\n",
         module.__dict__,
     )
+    for name in ("C", "D", "silent"):
+        getattr(module, name).__module__ = "m"
     assert [name for name, _ in public(module)] == [
         "m.C", "m.C.silent", "m.C.spoken", "m.D", "m.D.spoken", "m.silent"
     ]  # fmt: skip
     assert undocumented(module) == ["m.C.silent", "m.silent"]
-
-
-def parsed(text: str) -> nodes.document:
-    """A converted docstring as Docutils reads it; a warning is an error."""
-    lines = plain_docstrings.to_rst(inspect.cleandoc(text).splitlines())
-    return publish_doctree(
-        "\n".join(lines), settings_overrides={"report_level": 1, "halt_level": 2}
-    )
-
-
-def letters(text: str) -> str:
-    """A text less its spaces and the marks that turn into markup."""
-    return re.sub(r"[\s`*]|^- ", "", text, flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize("name", DOCSTRINGS)
-def test_no_docstring_loses_a_letter(name: str) -> None:
-    text = inspect.cleandoc(DOCSTRINGS[name])
-    assert letters(parsed(text).astext()) == letters(text)
-
-
-def test_backticks_are_code_wherever_they_stand() -> None:
-    found = parsed(docstring(emulator.write_fleet))
-    codes = [node.astext() for node in found.findall(nodes.literal)]
-    assert codes == ["subset", "emulated.json", "folder", "DataError"]
-    assert "test_ and RUL_subset.txt" in found.astext()
-
-
-def test_stars_stress_a_word() -> None:
-    found = parsed(docstring(combiners.AMNLFixedLoss)).findall(nodes.emphasis)
-    assert [node.astext() for node in found] == ["normalised"]
-
-
-def test_paragraphs_stay_apart_and_lines_do_not() -> None:
-    found = [node.astext() for node in parsed(docstring(cmapss.read)).findall(nodes.paragraph)]
-    assert len(found) == 2
-    assert found[0].startswith("Read one fleet") and found[0].endswith("its bytes are known.")
-
-
-def test_an_aligned_list_is_a_list_of_definitions() -> None:
-    entries = list(parsed(docstring(train.TrainConfig)).findall(nodes.definition_list_item))
-    terms = [entry.children[0].astext() for entry in entries]
-    assert {"rul_unit", "sample_weighted", "ema", "stride", "dtype"} <= set(terms)
-    ema = entries[terms.index("ema")].children[1].astext()
-    assert ema.endswith("so that it forgets the random start")
-
-
-def test_an_entry_can_name_several() -> None:
-    (term,) = parsed(docstring(cmapss.Normaliser)).findall(nodes.term)
-    assert [node.astext() for node in term.findall(nodes.literal)] == ["mean", "std"]
-
-
-def test_a_bullet_keeps_its_further_lines() -> None:
-    bullets = list(parsed(docstring(combiners.AMNLFixedLoss)).findall(nodes.list_item))
-    assert [b.astext().partition(":")[0] for b in bullets] == ['"batch"', '"ema" (default)']
-    assert bullets[0].astext().endswith("Σ w · log L.")
-
-
-def test_an_indented_formula_stays_as_it_is() -> None:
-    (formula,) = parsed(emulator.__doc__ or "").findall(nodes.literal_block)
-    assert formula.astext().startswith("reading = mean[c,s]")
-
-
-@pytest.mark.parametrize("text", ["Σ |G_i − G|", "2 * 3 * x", "a_, b__", r"a \ b", "*", "`"])
-def test_marks_that_mean_nothing_here_are_kept(text: str) -> None:
-    assert parsed(text).astext() == text
 
 
 def test_array_types_are_named_as_in_the_code(book: Rendered) -> None:
@@ -178,5 +155,4 @@ def test_array_types_are_named_as_in_the_code(book: Rendered) -> None:
 
 def test_a_named_tuple_says_nothing_of_itself(book: Rendered) -> None:
     page = (book.html / "book" / "api.html").read_text()
-    assert docstring(claims.Ruling) in re.sub("<[^>]*>", "", page)
-    assert not re.search("|".join(plain_docstrings.GENERATED), page)
+    assert not re.search("|".join(package_page.GENERATED), page)

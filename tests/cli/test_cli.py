@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from amnl import __version__, cmapss
-from amnl.cli.app import _check_target, _seeds, _settings, app
+from amnl.cli.app import app
+from amnl.cli.options import combiner_settings, parse_seeds
+from amnl.cli.paths import check_target
 from amnl.cmapss import errors
 from amnl.combiners import base as combiners
 from amnl.combiners import names
@@ -184,15 +186,15 @@ def test_a_setting_has_the_type_of_its_default(
     monkeypatch: pytest.MonkeyPatch, pair: str, value: object
 ) -> None:
     known = {"rul_weight": 0.5, "warmup": 100, "normalise": "ema", "smooth": False, "free": None}
-    monkeypatch.setattr(combiners, "settings_of", lambda name: known)
-    (found,) = _settings("any", None, [pair]).values()
+    monkeypatch.setattr("amnl.combiners.settings_of", lambda name: known)
+    (found,) = combiner_settings("any", None, [pair]).values()
     assert (found, type(found)) == (value, type(value))
 
 
 def test_a_setting_that_is_no_truth_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combiners, "settings_of", lambda name: {"smooth": True})
+    monkeypatch.setattr("amnl.combiners.settings_of", lambda name: {"smooth": True})
     with pytest.raises(ValueError, match="smooth of the combiner 'any' must be true or false"):
-        _settings("any", None, ["smooth=2"])
+        combiner_settings("any", None, ["smooth=2"])
 
 
 def special_files(folder: Path) -> dict[str, Path]:
@@ -218,7 +220,7 @@ FILES = [
     ("report", "--csv"),
     ("report", "--history"),
 ]
-FOLDERS = [("train", "--log-dir"), ("sweep", "--store"), ("sweep", "--out"), ("data", "--emulate")]
+FOLDERS = [("train", "--log-dir"), ("sweep", "--store"), ("weigh", "--out"), ("data", "--emulate")]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without FIFOs")
@@ -252,14 +254,15 @@ def test_no_output_replaces_what_it_should_not(
     """Told before anything is trained, by every option that names an output."""
     monkeypatch.chdir(tmp_path)
     path = special_files(tmp_path)[target]
-    monkeypatch.setattr("amnl.training.trainer.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("amnl.training.train", lambda *_, **__: pytest.fail("it trained"))
     # Some targets are this machine's own, and root could replace them: a failure must not.
     monkeypatch.setattr(os, "replace", lambda *_: pytest.fail("it replaced the target"))
     before = sorted(tmp_path.rglob("*"))
     more = {
         "train": ("--data-dir", folder),
         "report": (Store(tmp_path.parent / f"{tmp_path.name}-store").folder,),
-        "sweep": ("--module", "none.py") if option == "--out" else ("--data-dir", folder),
+        "sweep": ("--data-dir", folder),
+        "weigh": ("none.py",),
         "data": (),
         "init": (),
     }[command]
@@ -275,7 +278,7 @@ def test_a_link_to_a_file_and_a_file_that_is_there_are_good_targets(tmp_path: Pa
     (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
     for path in (None, tmp_path / "file", tmp_path / "link", tmp_path / "new"):
-        _check_target(path)
+        check_target(path)
 
 
 @pytest.mark.parametrize("unit", ["1e-30", "1e-300"])
@@ -366,7 +369,7 @@ def test_a_dry_run_counts_and_trains_nothing(folder: Path, tmp_path: Path) -> No
     ],
 )
 def test_seeds(text: str, seeds: list[int]) -> None:
-    assert _seeds(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize(

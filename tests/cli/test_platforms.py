@@ -182,7 +182,7 @@ def test_a_console_without_greek_gets_the_verdict(work: Path, console: dict[str,
     if console.get("PYTHONIOENCODING") == "ascii":
         text = Path(my_problem.__file__).read_text(encoding="utf-8")
         Path("mine.py").write_text(text, encoding="utf-8")
-        done = amnl("sweep", "--module", "mine.py", "--seeds", "2", "--epochs", "1", **console)
+        done = amnl("weigh", "mine.py", "--seeds", "2", "--epochs", "1", **console)
         assert re.search(r"lambda.*\d", done.stdout)
     else:
         done = amnl("report", "stored", **console)

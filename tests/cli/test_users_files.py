@@ -50,7 +50,7 @@ def home(beside_a_fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("report", "runs", "--csv", "old", "--history", "hard link"), ("--csv", "--history")),
         (("report", "runs", "--csv", "RECORD"), ("--csv", "cells", "is read")),
         (("report", "runs", "--history", "RECORD"), ("--history", "cells", "is read")),
-        (("sweep", "--module", "mine.py", "--out", "runs/mine"), ("--store", "--out", "runs/mine")),
+        (("weigh", "mine.py", "--out", "runs/mine"), ("--store", "--out", "runs/mine")),
     ],
 )
 def test_two_things_in_one_place_are_refused_before_anything_is_made(
@@ -91,10 +91,10 @@ def test_two_things_in_one_place_are_refused_before_anything_is_made(
         (("report", "runs", "--history=~/a.csv"), "home/a.csv"),
         (("report", "~/../runs", "--csv=a.csv"), "a.csv"),
         (("init", "~/a.py"), "home/a.py"),
-        (("sweep", "--module=~/../mine.py", "--store=~/kept", *QUICK), "home/kept/mine"),
-        (("sweep", "--module=mine.py", "--out=~/found", *QUICK), "home/found/figure.png"),
-        (("sweep", "--module=moves.py", "--out=found", *QUICK), "found/figure.png"),
-        (("sweep", "--module=moves.py", "--store=kept", *QUICK), "kept/moves"),
+        (("weigh", "~/../mine.py", "--store=~/kept", *QUICK), "home/kept/mine"),
+        (("weigh", "mine.py", "--out=~/found", *QUICK), "home/found/figure.png"),
+        (("weigh", "moves.py", "--out=found", *QUICK), "found/figure.png"),
+        (("weigh", "moves.py", "--store=kept", *QUICK), "kept/moves"),
     ],
 )
 def test_a_home_and_a_relative_folder_are_those_of_the_user(
@@ -139,7 +139,7 @@ def test_a_result_that_cannot_be_saved_is_printed(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("amnl.weigh.five_point.write_atomically", full)
-    done = amnl("sweep", "--module", "mine.py", "--out", "found", *QUICK, "--json")
+    done = amnl("weigh", "mine.py", "--out", "found", *QUICK, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["runs"]
     assert done.stderr.splitlines()[-1].startswith("error: found cannot be written")
@@ -178,7 +178,7 @@ threading.Thread(target=linger).start()
 
 def test_what_a_module_prints_after_the_result_is_no_result(home: Path) -> None:
     Path("mine.py").write_text(MODULE + LATE)
-    command = [sys.executable, "-m", "amnl", "sweep", "--module", "mine.py", *QUICK, "--json"]
+    command = [sys.executable, "-m", "amnl", "weigh", "mine.py", *QUICK, "--json"]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["runs"]
@@ -243,9 +243,9 @@ def test_lines_that_are_told_apart_look_apart(
     assert seen in shown and name.split("_")[0] in shown
 
 
-@pytest.mark.parametrize("of", [("--module", "mine.py"), ("--data-dir", "fleet")])
+@pytest.mark.parametrize("of", [("weigh", "mine.py"), ("sweep", "--data-dir", "fleet")])
 def test_workers_and_a_scheduler_are_one_too_many(home: Path, of: tuple[str, str]) -> None:
-    done = amnl("sweep", *of, "--scheduler", "tcp://127.0.0.1:9", "--workers", 4)
+    done = amnl(*of, "--scheduler", "tcp://127.0.0.1:9", "--workers", 4)
     assert done.exit_code == 2 and done.stdout == ""
     (message,) = done.stderr.splitlines()
     assert "--workers 4" in message and "--scheduler" in message
