@@ -1,6 +1,6 @@
 """A problem of two tasks, to be swept as it is and then replaced by your own.
 
-    amnl weigh my_problem.py                in a terminal
+    amnl weigh my_problem.py               in a terminal
     python my_problem.py                   the same, from Python
 
 A beam is bent, let go, and swings. From 64 noisy readings of the swing a network predicts two
