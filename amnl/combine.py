@@ -11,26 +11,34 @@ LOSS_HS = dict.fromkeys(LOSS_RUL, 1.10)
 
 # The ten weights of the source's ablation.
 SOURCE_LAMS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+FIVE = (0.3, 0.4, 0.5, 0.6, 0.7)  # those of its coarse sweep
 
 
 class Sweep(TypedDict):
-    """What `simulate_sweep` found.
+    """What `simulate_sweep` found."""
 
-    lambdas  the weights, in the order of each row
-    sweep    dataset → its combined loss at each λ
-    best     dataset → the λ with the smallest
-    """
-
-    lambdas: list[float]
-    sweep: dict[str, list[float]]
-    best: dict[str, float]
+    lambdas: list[float]  # the weights, in the order of each row
+    sweep: dict[str, list[float]]  # dataset → its combined loss at each λ
+    best: dict[str, float]  # dataset → the λ with the smallest
 
 
 def combine_losses(loss_rul: float, loss_hs: float, lam: float) -> float:
     """`lam · loss_rul + (1 - lam) · loss_hs`.
 
-    Raises `ValueError` when `lam` is outside [0, 1] or NaN, and for a loss that is NaN or infinite:
-    its share at a weight of 0 is no number. Source: chapter 15.1.
+    Raises
+    ------
+    ValueError
+        When `lam` is outside [0, 1] or NaN, and for a loss that is NaN or infinite: its share at a
+        weight of 0 is no number.
+
+    References
+    ----------
+    Source: chapter 15.1.
+
+    Examples
+    --------
+    >>> combine_losses(1.95, 1.10, 0.5)
+    1.525
     """
     if not 0.0 <= lam <= 1.0:
         raise ValueError(f"lam must lie in [0, 1], got {lam}")
@@ -48,9 +56,24 @@ def simulate_sweep(
     """The combined loss of each dataset at each λ, and the λ that makes it smallest.
 
     The losses are fixed numbers: nothing is trained. Ties go to the first λ; totals that differ in
-    their last digits alone are one. Raises `KeyError` that names a dataset missing from
-    `loss_hs_per_dataset`, and `ValueError` for a λ outside [0, 1], an empty `lambdas`, or a loss
-    that is not finite. Source: chapter 15.1.
+    their last digits alone are one.
+
+    Raises
+    ------
+    KeyError
+        Names a dataset missing from `loss_hs_per_dataset`.
+    ValueError
+        For a λ outside [0, 1], an empty `lambdas`, or a loss that is not finite.
+
+    References
+    ----------
+    Source: chapter 15.1.
+
+    Examples
+    --------
+    >>> found = simulate_sweep({"FD001": 0.85}, {"FD001": 1.10}, [0.2, 0.8])
+    >>> found["best"]
+    {'FD001': 0.8}
     """
     if len(lambdas) == 0:
         raise ValueError("lambdas is empty: a sweep needs at least one λ")
@@ -75,7 +98,19 @@ def simulate_sweep(
 def format_sweep(result: Sweep, lambdas: Sequence[float]) -> str:
     """The sweep as a text table: one row a λ, three decimals, and each dataset's argmin below.
 
-    Raises `ValueError` for other `lambdas` than the sweep's, or in another order.
+    Raises
+    ------
+    ValueError
+        For other `lambdas` than the sweep's, or in another order.
+
+    Examples
+    --------
+    >>> found = simulate_sweep({"FD001": 0.85}, {"FD001": 1.10}, [0.2, 0.8])
+    >>> print(format_sweep(found, [0.2, 0.8]))
+        λ |  FD001
+     0.20 |  1.050
+     0.80 |  0.900
+     best |   0.80
     """
     if list(lambdas) != result["lambdas"]:
         raise ValueError(f"the sweep is over {result['lambdas']}, not over {list(lambdas)}")

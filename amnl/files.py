@@ -16,8 +16,12 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write beside the target, then rename: a reader sees the whole file or none.
 
     A link stays a link, the file that it points to is written so. What is no file (a device, a
-    FIFO) is never replaced: the bytes go into it, as they come. Raises `FileError` for a folder, a
-    full disk, and a place that cannot be written.
+    FIFO) is never replaced: the bytes go into it, as they come.
+
+    Raises
+    ------
+    FileError
+        For a folder, a full disk, and a place that cannot be written.
     """
     try:
         stream = _stream(path)

@@ -17,9 +17,32 @@ MAX_RUL = 125.0  # cycles; the piecewise-linear cap (Heimes 2008; source, chapte
 def sample_weights(target: Tensor, max_rul: float = MAX_RUL) -> Tensor:
     """Weight of each sample in the RUL loss: 1 when healthy, rising linearly to 2 at failure.
 
-    `w = 1 + clip(1 - target / max_rul, 0, 1)`, the shape of `target`, without units. `target` and
-    `max_rul` share a unit (cycles, or both divided by the same number). Raises `ValueError` when
-    `max_rul` is not a positive finite number. Source: chapter 15.1, "moderate" weighting.
+    Parameters
+    ----------
+    target
+        Remaining life, of any shape.
+    max_rul
+        The cap, in the unit of `target` (cycles, or both divided by the same number).
+
+    Returns
+    -------
+    Tensor
+        `1 + clip(1 - target / max_rul, 0, 1)`, the shape of `target`, without units.
+
+    Raises
+    ------
+    ValueError
+        When `max_rul` is not a positive finite number.
+
+    References
+    ----------
+    Source: chapter 15.1, "moderate" weighting.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sample_weights(torch.tensor([125.0, 50.0, 0.0]))
+    tensor([1.0000, 1.6000, 2.0000])
     """
     if not 0.0 < max_rul < float("inf"):
         raise ValueError(f"max_rul must be a positive number of cycles, got {max_rul}")
@@ -27,11 +50,25 @@ def sample_weights(target: Tensor, max_rul: float = MAX_RUL) -> Tensor:
 
 
 def moderate_weighted_mse_loss(pred: Tensor, target: Tensor, max_rul: float = MAX_RUL) -> Tensor:
-    """Mean of `w · (pred - target)²` with `w = sample_weights(target)`; a 0-D tensor with a graph.
+    """Mean of `w · (pred - target)²` with `w = sample_weights(target)`.
 
-    `pred` and `target` have one shape, usually `(B,)`, in cycles; the loss is in cycles². It is a
-    plain mean, not divided by `Σw`, so a batch of engines near failure weighs up to twice as much
-    as a healthy one. Raises `ValueError` when the shapes differ or the batch is empty.
+    Parameters
+    ----------
+    pred, target
+        Of one shape, usually `(B,)`, in cycles.
+    max_rul
+        As for `sample_weights`.
+
+    Returns
+    -------
+    Tensor
+        0-D, with a graph, in cycles². It is a plain mean, not divided by `Σw`, so a batch of
+        engines near failure weighs up to twice as much as a healthy one.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ or the batch is empty.
     """
     if pred.shape != target.shape:
         # (B, 1) against (B,) would broadcast to (B, B) and train, quietly, on nonsense.
@@ -47,9 +84,23 @@ def moderate_weighted_mse_loss(pred: Tensor, target: Tensor, max_rul: float = MA
 def rmse(pred: Any, target: Any) -> float:
     """Root of the mean squared error over all entries, in the unit of the inputs (cycles).
 
-    Array-likes of one shape. Pool before calling: the mean of batch RMSEs is a different, usually
-    smaller number. Infinite where a square is too large for a float, from errors of about 1e154 on.
-    Raises `ValueError` for unequal shapes, no entries, masked entries, NaN or infinity.
+    Pool before calling: the mean of batch RMSEs is a different, usually smaller number. Infinite
+    where a square is too large for a float, from errors of about 1e154 on.
+
+    Parameters
+    ----------
+    pred, target
+        Array-likes of one shape.
+
+    Raises
+    ------
+    ValueError
+        For unequal shapes, no entries, masked entries, NaN or infinity.
+
+    Examples
+    --------
+    >>> rmse([10.0, 14.0], [13.0, 10.0])
+    3.5355339059327378
     """
     pred, target = _paired(pred, target)
     return float(np.sqrt(np.mean((pred - target) ** 2)))
@@ -59,8 +110,18 @@ def nasa_score(pred: Any, target: Any) -> float:
     """NASA's PHM08 score: the sum of `exp(-d/13) - 1` (early) or `exp(d/10) - 1` (late).
 
     `d = pred - target` in cycles, one entry an engine; 0 is perfect, late costs more than early.
-    A sum, so it grows with the fleet, and infinite from 7,100 cycles late. Same errors
-    as `rmse`. Source: Saxena et al., PHM08 (2008).
+    A sum, so it grows with the fleet, and infinite from 7,100 cycles late. Parameters and errors as
+    for `rmse`.
+
+    References
+    ----------
+    A. Saxena et al., "Damage propagation modeling for aircraft engine run-to-failure simulation",
+    PHM08 (2008).
+
+    Examples
+    --------
+    >>> round(nasa_score([20.0], [10.0]), 3), round(nasa_score([10.0], [20.0]), 3)
+    (1.718, 1.158)
     """
     pred, target = _paired(pred, target)
     d = pred - target
@@ -69,7 +130,7 @@ def nasa_score(pred: Any, target: Any) -> float:
 
 
 def accuracy(pred_class: Any, true_class: Any) -> float:
-    """Share of equal class indices, in [0, 1]. Same errors as `rmse`."""
+    """Share of equal class indices, in [0, 1]. Parameters and errors as for `rmse`."""
     pred_class, true_class = _paired(pred_class, true_class)
     return float(np.mean(pred_class == true_class))
 
@@ -77,9 +138,18 @@ def accuracy(pred_class: Any, true_class: Any) -> float:
 def macro_f1(pred_class: Any, true_class: Any, classes: int = 3) -> float:
     """Mean over classes of the F1 score, in [0, 1].
 
-    Class indices 0 … `classes`-1. A class found neither among the predictions nor among the truths
-    has no F1 and is left out of the mean. Same errors as `rmse`, and `ValueError` for an index
-    that is not one of the classes.
+    A class found neither among the predictions nor among the truths has no F1 and is left out of
+    the mean.
+
+    Parameters
+    ----------
+    pred_class, true_class
+        Array-likes of one shape, class indices 0 … `classes`-1.
+
+    Raises
+    ------
+    ValueError
+        As `rmse`, and for an index that is not one of the classes.
     """
     pred_class, true_class = _paired(pred_class, true_class)
     scores = []

@@ -6,7 +6,6 @@ import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,8 +39,12 @@ def commit() -> str:
         return ""
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
-    """What a row needs to be repeated: versions, hardware, threads, commit, day."""
+def provenance(device: torch.device) -> dict[str, str | int]:
+    """What a row needs to be repeated: versions, hardware, threads, commit, day.
+
+    `hardware` names the processor, or the GPU if `device` is one; `threads` are PyTorch's; `commit`
+    is that of `commit()`; `date` is UTC.
+    """
     if device.type == "cuda":
         rounded = torch.get_float32_matmul_precision() == "high"
         name = torch.cuda.get_device_name(device) + (", TF32" if rounded else "")

@@ -1,52 +1,60 @@
-"""The tests of the protocol, on top of SciPy: differences, equivalence, intervals, wins, regret.
+"""The tests of the protocol, on top of SciPy: differences, equivalence and intervals.
 
-Tables hold one row a cell: `subset`, `seed`, `lam` and scores in cycles. Cells of one subset and
-seed share their engine split, initial weights and batch order, so every comparison is paired by
-seed. A difference is score(other) − score(0.5): positive means that 0.5 is better. Source: the
-page "The protocol".
+Arrays in, numbers out. A difference is score(other) − score(reference), in the unit of the scores,
+paired by seed: positive means that the reference is better. Source: the page "The protocol".
 """
 
-import itertools
 import math
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
-import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from amnl.combine import SOURCE_LAMS
-
-LAMS = (*SOURCE_LAMS, 1.0)
-FIVE = (0.3, 0.4, 0.5, 0.6, 0.7)  # the source's coarse sweep
 ALPHA = 0.05
 MARGIN = 0.5  # cycles; within it two weights are called equivalent
 RESAMPLES = 9_999
 MOST = 20  # differences of an exact test: a million sign patterns
 _DECIMALS = 9  # scores that differ by less than a billionth of a cycle are equal
-_DUST = 1e-12  # what additions leave of equal scores
-_AT_ONCE = 2**22  # numbers that a test holds in memory
+_ROUNDING = 1e-12  # what additions leave of equal scores
+_BATCH_SIZE = 2**22  # numbers that a test holds in memory
 
 Array = NDArray[np.float64]
 Alternative = Literal["two-sided", "less", "greater"]
 
 
-# ------------------------------------------------------------------------------------------ tests
+def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") -> float | Array:
+    """Exact sign-flip test that paired differences are symmetric around zero.
 
+    The statistic is the mean, against all 2ⁿ sign patterns. The smallest two-sided value is 2/2ⁿ,
+    so five seeds never reach 0.05. Differences below a billionth count as none, with a warning
+    where all are: cycles have no such, in another unit scale them.
 
-def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") -> Any:
-    """p-value of the exact sign-flip test that paired differences are symmetric around zero.
+    Parameters
+    ----------
+    differences
+        Shape (n,), or (n, m) for m tests, one a column.
+    alternative
+        "greater" asks whether the mean is above zero.
 
-    `differences` has shape (n,), or (n, m) for m tests, one a column: the result is a float or an
-    array (m,). The statistic is the mean, against all 2ⁿ sign patterns. The smallest two-sided
-    value is 2/2ⁿ, so five seeds never reach 0.05. Differences below a billionth count as none, with
-    a warning where all are: cycles have no such, in another unit scale them. Raises `ValueError`
-    for fewer than two differences, for more than 20, NaN and infinity.
+    Returns
+    -------
+    float or array (m,)
+        The p-value.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two differences, for more than 20, NaN and infinity.
+
+    Examples
+    --------
+    >>> float(sign_flip([1, 2, 4]))  # 2 of 8 patterns have a sum of 7, up to its sign
+    0.25
     """
+    import scipy.stats  # a third of a second: only who tests pays for it
+
     d = _finite(differences)
     if d.ndim not in (1, 2):
         raise ValueError(f"differences have shape (n,) or (n, m), got {d.shape}")
@@ -55,7 +63,7 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
             f"{len(d)} differences have 2**{len(d)} sign patterns; an exact test takes {MOST} at "
             "most. For more, a t-test does: scipy.stats.ttest_1samp"
         )
-    if _DUST < np.abs(d).max() < 0.5 * 10.0**-_DECIMALS:
+    if _ROUNDING < np.abs(d).max() < 0.5 * 10.0**-_DECIMALS:
         warnings.warn(
             f"all differences are below a billionth, the largest is {np.abs(d).max():.1g}, and "
             "count as none; give the scores in a smaller unit",
@@ -66,27 +74,57 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
         _rounded(np.mean),
         permutation_type="samples",
         n_resamples=np.inf,
-        batch=max(1, _AT_ONCE // d.size),
+        batch=max(1, _BATCH_SIZE // d.size),
         vectorized=True,
         alternative=alternative,
     )
-    return result.pvalue
+    p: float | Array = result.pvalue
+    return p
 
 
-def equivalence(differences: ArrayLike, margin: float = MARGIN) -> Any:
-    """p-value of "the mean difference is not within ±`margin` cycles".
+def equivalence(differences: ArrayLike, margin: float = MARGIN) -> float | Array:
+    """p-value of "the mean difference is not within ±`margin`".
 
-    Two one-sided exact sign-flip tests, of d + margin and of d − margin; the larger p-value
-    counts. Shapes and errors as in `sign_flip`.
+    Two one-sided exact sign-flip tests, of d + margin and of d − margin; the larger p-value counts.
+    Shapes and errors as in `sign_flip`.
+
+    Examples
+    --------
+    >>> float(equivalence([0.4, 0.1, 0.3]))  # all three are inside: 1/8 on both sides
+    0.125
     """
     d = _finite(differences)
-    return np.maximum(sign_flip(d + margin, "greater"), sign_flip(d - margin, "less"))
+    p: float | Array = np.maximum(sign_flip(d + margin, "greater"), sign_flip(d - margin, "less"))
+    return p
 
 
 def holm(p_values: ArrayLike) -> Array:
-    """p-values, shape (m,), corrected together by Holm's step-down method (Holm 1979).
+    """p-values corrected together by Holm's step-down method.
 
-    Raises `ValueError` for a value that is NaN or outside [0, 1].
+    Parameters
+    ----------
+    p_values
+        Shape (m,).
+
+    Returns
+    -------
+    array (m,)
+        In the order of `p_values`.
+
+    Raises
+    ------
+    ValueError
+        For a value that is NaN or outside [0, 1].
+
+    References
+    ----------
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6 (1979).
+
+    Examples
+    --------
+    >>> holm([0.5, 0.01, 0.02]).tolist()
+    [0.5, 0.03, 0.04]
     """
     p = np.asarray(p_values, dtype=np.float64)
     if not ((p >= 0) & (p <= 1)).all():
@@ -103,15 +141,40 @@ def _mean_of_means(*samples: Array, axis: int) -> Any:
 
 
 def interval(
-    *samples: ArrayLike, statistic: Callable[..., Any] = _mean_of_means
+    *samples: ArrayLike,
+    statistic: Callable[..., Any] = _mean_of_means,
+    rng: int | np.random.Generator = 0,
 ) -> tuple[float, float]:
-    """95 % bootstrap interval, bias-corrected and accelerated, 9,999 resamples, fixed seed.
+    """95 % bootstrap interval, bias-corrected and accelerated, from 9,999 resamples.
 
-    Each sample has shape (n,) and is resampled within itself: one sample gives the interval of its
-    mean, four subsets that of the mean of their means. `statistic(*samples, axis)` replaces the
-    mean. Samples without spread give a point. Raises `ValueError` for an empty sample, one that is
-    not of shape (n,), NaN and infinity.
+    Parameters
+    ----------
+    *samples
+        Each of shape (n,) and resampled within itself: one sample gives the interval of its mean,
+        four subsets that of the mean of their means.
+    statistic
+        `statistic(*samples, axis)` replaces the mean.
+    rng
+        The random generator, or its seed.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end; the same number twice for samples without spread.
+
+    Raises
+    ------
+    ValueError
+        For an empty sample, one that is not of shape (n,), NaN and infinity.
+
+    Examples
+    --------
+    >>> low, high = interval([0.1, 0.3, 0.2, 0.4])
+    >>> 0.1 < low < 0.25 < high < 0.4
+    True
     """
+    import scipy.stats  # a third of a second: only who tests pays for it
+
     checked = [_finite(sample) for sample in samples]
     for sample in checked:
         if sample.ndim != 1:
@@ -129,7 +192,7 @@ def interval(
                 n_resamples=RESAMPLES,
                 vectorized=True,
                 method=method,
-                rng=np.random.default_rng(0),
+                rng=rng,
             ).confidence_interval
         if math.isfinite(low) and math.isfinite(high):
             break
@@ -151,144 +214,4 @@ def _finite(values: ArrayLike) -> Array:
     return array
 
 
-# ----------------------------------------------------------------------------------------- tables
-
-
-def check_cells(rows: Any, grid: Mapping[str, Iterable[Any]], name: str = "the table") -> None:
-    """Raise `ValueError` unless a DataFrame has exactly the cells of a grid, each once.
-
-    `grid` maps columns to their values; the cells are all combinations. The error says how many
-    cells are missing, doubled or foreign, and names the first three.
-    """
-    wanted = set(itertools.product(*grid.values()))
-    if not wanted:
-        raise ValueError(f"{name} has no rows")
-    found = Counter(rows[list(grid)].itertuples(index=False, name=None))
-    faults = {
-        "lacks": (wanted - found.keys(), "Finish the sweep first."),
-        "repeats": ({cell for cell, n in found.items() if n > 1}, "Keep one row of each."),
-        "has foreign": (found.keys() - wanted, "Check which sweep these rows are from."),
-    }
-    for fault, (cells, way_out) in faults.items():
-        if cells:
-            named = (
-                " ".join(f"{column} {value}" for column, value in zip(grid, cell, strict=True))
-                for cell in sorted(cells)[:3]
-            )
-            more = ", …" if len(cells) > 3 else ""
-            raise ValueError(
-                f"{name} {fault} cells, {len(cells)}: {', '.join(named)}{more}. {way_out}"
-            )
-
-
-def by_lam(rows: Any, lams: Sequence[float] = LAMS, column: str = "test_rmse") -> Any:
-    """`column` as a DataFrame with one row a (subset, seed) and one column a λ of `lams`.
-
-    Every subset in `rows` must have every seed in `rows` at every λ, once; rows at other λ are
-    ignored. Raises `ValueError` that names cells missing, doubled, or failed (NaN or infinite).
-    """
-    grid = {"subset": set(rows["subset"]), "seed": set(rows["seed"]), "lam": lams}
-    rows = rows[rows["lam"].isin(lams)]
-    check_cells(rows, grid)
-    failed = rows[~np.isfinite(rows[column])]
-    if len(failed):
-        first = failed.iloc[0]
-        raise ValueError(
-            f"{column} is {first[column]} in {len(failed)} cells, the first is {first['subset']} "
-            f"seed {first['seed']} λ {first['lam']}; a failed cell cannot be paired"
-        )
-    table = rows.pivot(index=["subset", "seed"], columns="lam", values=column)
-    return table[list(lams)]
-
-
-def judge(differences: Any) -> Any:
-    """Test paired differences that Holm corrects together.
-
-    `differences` is a DataFrame in cycles with one row a seed and one column a comparison. Returns
-    a DataFrame with one row a comparison: `mean`, `low`, `high` (cycles), `p`, `p_holm`,
-    `p_equivalent_holm`, and the `finding` about what was compared: significantly "worse" (a
-    positive difference) or "better", else "equivalent", else "undecided".
-    """
-    low, high = zip(*(interval(differences[name]) for name in differences), strict=True)
-    p = sign_flip(differences)
-    table = pd.DataFrame(
-        {
-            "mean": differences.mean(),
-            "low": low,
-            "high": high,
-            "p": p,
-            "p_holm": holm(p),
-            "p_equivalent_holm": holm(equivalence(differences)),
-        }
-    )
-    different = table["p_holm"] < ALPHA
-    table["finding"] = np.select(
-        [
-            different & (table["mean"] > 0),
-            different & (table["mean"] < 0),
-            table["p_equivalent_holm"] < ALPHA,
-        ],
-        ["worse", "better", "equivalent"],
-        "undecided",
-    )
-    return table
-
-
-def compare(
-    rows: Any, lam: float = 0.5, lams: Sequence[float] = LAMS, column: str = "test_rmse"
-) -> Any:
-    """Every other λ against `lam`, subset by subset, with Holm over the others of one subset.
-
-    Returns what `judge` returns, with one row a (subset, lam); findings are about the *other* λ.
-    Same errors as `by_lam`, and `ValueError` when `lam` is none of `lams`.
-    """
-    if lam not in lams:
-        raise ValueError(f"cannot compare with λ = {lam}: it is none of {lams}")
-    table = by_lam(rows, lams, column)
-    differences = table.drop(columns=lam).sub(table[lam], axis="index")
-    judged = {subset: judge(part) for subset, part in differences.groupby(level="subset")}
-    return pd.concat(judged, names=["subset", "lam"])
-
-
-@dataclass(frozen=True)
-class Wins:
-    """In how many of `n` cells a λ won, the exact 95 % interval of that share, and blind luck's."""
-
-    count: int
-    n: int
-    low: float
-    high: float
-    chance: float
-
-
-def wins(
-    rows: Any, lam: float = 0.5, lams: Sequence[float] = SOURCE_LAMS, column: str = "test_rmse"
-) -> Wins:
-    """Count the (subset, seed) cells whose smallest score over `lams` is at `lam`.
-
-    A tie counts for `lam`. The interval takes the cells as independent; those of one seed share its
-    initial weights, whatever their subset. Same errors as `compare`.
-    """
-    if lam not in lams:
-        raise ValueError(f"λ = {lam} cannot win: it is none of {lams}")
-    table = by_lam(rows, lams, column)
-    count, n = int((table[lam] <= table.min(axis="columns")).sum()), len(table)
-    share = scipy.stats.binomtest(count, n).proportion_ci(0.95, method="exact")
-    return Wins(count, n, float(share.low), float(share.high), 1.0 / len(lams))
-
-
-def choose(
-    rows: Any,
-    lams: Sequence[float] = LAMS,
-    by: str = "val_rmse",
-    column: str = "test_rmse",
-) -> Any:
-    """For each (subset, seed), the λ with the smallest `by` (the first on ties), and its `column`.
-
-    Returns a DataFrame over (subset, seed) with the columns `lam` and `column`. Regret is such a
-    score minus the score of what it is compared with. Same errors as `by_lam`.
-    """
-    lam = by_lam(rows, lams, by).idxmin(axis="columns")
-    scores = by_lam(rows, lams, column)
-    chosen = [scores.at[cell, value] for cell, value in lam.items()]
-    return pd.DataFrame({"lam": lam, column: chosen})
+__all__ = ["ALPHA", "MARGIN", "RESAMPLES", "equivalence", "holm", "interval", "sign_flip"]

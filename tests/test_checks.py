@@ -15,6 +15,7 @@ XML = """<testsuites><testsuite time="90.0" timestamp="2026-01-02T03:04:05">
 <testcase classname="tests.test_stats" name="a" time="1.5"/>
 <testcase classname="tests.test_stats" name="b" time="1.5"><skipped/></testcase>
 <testcase classname="tests.test_stats.TestX" name="c" time="0"><failure/></testcase>
+<testcase classname="tests.combiners.test_registry" name="d" time="2"/>
 <testcase classname="notebooks.01-page.ipynb" name="Cell 0" time="7"/>
 </testsuite></testsuites>"""
 
@@ -22,9 +23,10 @@ XML = """<testsuites><testsuite time="90.0" timestamp="2026-01-02T03:04:05">
 def test_tests_are_counted_by_file(tmp_path: Path) -> None:
     (tmp_path / "tests.xml").write_text(XML)
     lines = checks.tests_table(tmp_path, tmp_path).splitlines()
-    assert lines[2] == "| Every cell of every page, run and compared | 1 | 0 | 7 s |"
-    assert lines[3].endswith("counted by hand | 1 | 1 | 3 s |")
-    assert lines[4] == "| all | 2 | 1 | 1.5 min |"
+    assert lines[2] == "| Combiners by name | 1 | 0 | 2 s |"  # in a folder
+    assert lines[3] == "| Every cell of every page, run and compared | 1 | 0 | 7 s |"
+    assert lines[4].endswith("counted by hand | 1 | 1 | 3 s |")
+    assert lines[5] == "| all | 3 | 1 | 1.5 min |"
     assert lines[-1].startswith("From 2026-01-02") and lines[-1].endswith("1 failed.")
 
 

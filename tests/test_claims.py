@@ -16,9 +16,9 @@ import torch
 from amnl import sweep
 from amnl.cmapss import SUBSETS
 from amnl.combine import SOURCE_LAMS
-from amnl.stats import LAMS
 from amnl.study import claims
 from amnl.study.claims import CLAIMS, CONDITION, FAILS, GRIDS, HOLDS, OPEN, Ruling, in_either_unit
+from amnl.study.tables import LAMS
 
 BASE = {"FD001": 12.0, "FD002": 18.0, "FD003": 12.0, "FD004": 18.0}
 Cost = Callable[[str, int, float], float]

@@ -12,7 +12,7 @@ import pytest
 from conftest import Rendered
 
 from amnl import stats
-from amnl.study import figures
+from amnl.study import figures, tables
 from amnl.study.explorer import SUBSETS, Curve, Explorer, Sweep, explorer, our_sweep, source_sweep
 from amnl.study.rows import load_rows
 
@@ -47,7 +47,7 @@ def test_our_runs_are_carried_over() -> None:
 def test_the_mean_curve_averages_subsets_and_resamples_within_them() -> None:
     rows = load_rows("sweep-compact-cycles2")
     curve, at_half = our_sweep(rows, "cycles").curves["mean"], rows[rows.lam == 0.5]
-    i = stats.LAMS.index(0.5)
+    i = tables.LAMS.index(0.5)
     by_seed = at_half.groupby("seed").test_rmse.mean()
     assert curve.rmse[i] == pytest.approx(at_half.test_rmse.mean(), abs=1e-6)
     np.testing.assert_allclose(curve.seeds[i], by_seed, atol=5e-3)

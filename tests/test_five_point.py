@@ -31,9 +31,10 @@ from typer.testing import CliRunner, Result
 import amnl
 from amnl import five_point_sweep
 from amnl.cli.app import app
+from amnl.combine import FIVE
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import moderate_weighted_mse_loss
-from amnl.stats import FIVE, MARGIN
+from amnl.stats import MARGIN
 from amnl.study.rows import load_five_point, load_rows
 from amnl.sweep import StoreError, connect
 from amnl.weigh import my_problem

@@ -4,8 +4,8 @@ import pages
 import pandas as pd
 import pytest
 
-from amnl import stats
-from amnl.study import claims
+from amnl import combine
+from amnl.study import claims, tables
 from amnl.study.rows import load_rows
 
 TEXT = " ".join((pages.ROOT / "book" / "index.md").read_text().split())
@@ -37,7 +37,7 @@ def test_how_many_claims_hold(families: list[pd.DataFrame]) -> None:
 
 def test_what_the_weights_cost(families: list[pd.DataFrame]) -> None:
     cycles2, unit125 = families[:2]
-    judged = stats.compare(cycles2)
+    judged = tables.compare(cycles2)
     assert "all 40 comparisons with 0.5 come out equal within half a cycle" in TEXT
     assert len(judged) == 40 and (judged["high"] < 0.5).all() and (judged["low"] > -0.5).all()
     better = judged[judged["finding"] == "better"]
@@ -45,8 +45,8 @@ def test_what_the_weights_cost(families: list[pd.DataFrame]) -> None:
     assert better["mean"].item() == pytest.approx(-1 / 8, abs=0.01)
     assert set(judged["finding"]) == {"better", "equivalent"}
 
-    best = stats.by_lam(cycles2, stats.SOURCE_LAMS).idxmin(axis="columns")
+    best = tables.by_lam(cycles2, combine.SOURCE_LAMS).idxmin(axis="columns")
     assert f"0.5 wins {(best == 0.5).sum()} contests of {len(best)}" in TEXT
 
-    costs = (stats.by_lam(unit125)[0.5] - stats.by_lam(cycles2)[0.5]).groupby("subset").mean()
+    costs = (tables.by_lam(unit125)[0.5] - tables.by_lam(cycles2)[0.5]).groupby("subset").mean()
     assert f"0.5 costs {costs.min():.1f} to {costs.max():.2f} cycles" in TEXT

@@ -13,8 +13,7 @@ import torch
 
 from amnl import cmapss
 from amnl.cmapss import emulator
-from amnl.combiners import FixedWeightLoss
-from amnl.combiners import base as combiners
+from amnl.combiners import FixedWeightLoss, registry
 from amnl.training import RunResult, TrainConfig, Trainer, TrainingError, model
 from amnl.training.population import Population
 from amnl.training.stacked import Noise, StackedModel
@@ -317,7 +316,7 @@ def test_weights_go_by_their_names(
     data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turned = lambda self: {"health_weight": self.health_weight, "rul_weight": self.rul_weight}  # noqa: E731
-    monkeypatch.setattr("amnl.combiners.base.FixedWeightLoss.get_weights", turned)
+    monkeypatch.setattr("amnl.combiners.FixedWeightLoss.get_weights", turned)
     population = Population([cell(0, 0.75)], data)
     assert population.weights.tolist() == [[0.75, 0.25]]
 
@@ -329,6 +328,6 @@ def test_a_rule_of_ones_own_is_not_taken_for_a_fixed_weight(
         def forward(self, rul_loss: torch.Tensor, health_loss: torch.Tensor, **extras: Any) -> Any:
             return super().forward(rul_loss.log(), health_loss.log())
 
-    monkeypatch.setitem(combiners._FACTORIES, "logs", Logs)
+    monkeypatch.setitem(registry.FACTORIES, "logs", Logs)
     with pytest.raises(ValueError, match="weights that stand still, not 'logs'"):
         Population([dataclasses.replace(cell(0, 0.5), combiner="logs")], data)

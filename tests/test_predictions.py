@@ -9,8 +9,8 @@ import pytest
 
 from amnl.cmapss import SUBSETS
 from amnl.losses import macro_f1, nasa_score, rmse
-from amnl.stats import LAMS
 from amnl.study.rows import load_predictions, load_rows
+from amnl.study.tables import LAMS
 from amnl.sweep import family
 from amnl.training import RunResult, TrainConfig
 

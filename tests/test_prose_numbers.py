@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amnl import stats
-from amnl.study import claims, machines
+from amnl import combine, stats
+from amnl.study import claims, machines, tables
 from amnl.study.claims import CONDITION, FAILS, HOLDS, Ruling
 from amnl.study.rows import load_rows, load_run
 
@@ -44,7 +44,7 @@ def weights() -> Any:
 
 
 def scores(name: str, column: str = "test_rmse") -> Any:
-    return stats.by_lam(rows(name), column=column)
+    return tables.by_lam(rows(name), column=column)
 
 
 def mean(name: str, subset: str, lam: float) -> str:
@@ -209,8 +209,8 @@ def times_as_long() -> Figures:
 
 
 def cells_won(name: str) -> tuple[Figures, Figures]:
-    won = stats.wins(rows(name))
-    best = stats.by_lam(rows(name), stats.SOURCE_LAMS).idxmin(axis="columns") == 0.5
+    won = tables.wins(rows(name))
+    best = tables.by_lam(rows(name), combine.SOURCE_LAMS).idxmin(axis="columns") == 0.5
     by_seed = stats.interval(best.groupby("seed").mean())
     exact = won.low, won.high
     return tuple(f"{100 * x:.0f}" for x in by_seed), tuple(f"{100 * x:.0f}" for x in exact)
@@ -228,7 +228,7 @@ def without_the_task_in_125() -> Figures:
 
 
 def one_by_validation() -> Figures:
-    chosen = stats.choose(rows("compact-unit125")).lam
+    chosen = tables.choose(rows("compact-unit125")).lam
     return str((chosen == 1.0).sum()), str(len(chosen))
 
 
@@ -236,7 +236,7 @@ def cost_of_equal_losses() -> Figures:
     a, d = compact()[0], compact()[3]
     differences = claims.rival_differences(
         rows("compact-rivals-cycles2"),
-        lambda weighted: stats.by_lam(a if weighted else d, (0.5,))[0.5],
+        lambda weighted: tables.by_lam(a if weighted else d, (0.5,))[0.5],
     )
     judged = claims.judge_rivals(differences)
     amnl = judged[judged.index.get_level_values("rival").str.startswith("AMNL")]
@@ -466,7 +466,7 @@ def test_a_part_in_the_other_unit_is_told(in_cycles: Ruling, in_125: Ruling, sai
 
 def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
     a, d = compact()[0], compact()[3]
-    of_ten = claims.worse_on_every_subset(stats.compare(a).xs(0.75, level="lam")).measured
+    of_ten = claims.worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
     assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
     assert "Claims 5, 10 and 11 and the second half of 15" in text_of("11-claims")
 

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from amnl import cmapss
 from amnl.cmapss import emulator
-from amnl.combiners import Combiner, FixedWeightLoss, register
-from amnl.combiners import base as combiners
+from amnl.combiners import Combiner, FixedWeightLoss, register, registry
 from amnl.sweep import OtherVersionError, Store, StoreError, family, grid, run, to_history
 from amnl.sweep import drive as sweep
 from amnl.sweep.drive import _train_cells
@@ -166,8 +165,8 @@ def test_a_record_of_another_version_is_no_damage(
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Registers "mine", with this factor in its code or its class."""
-    monkeypatch.setattr(combiners, "_FACTORIES", dict(combiners._FACTORIES))
-    monkeypatch.setattr(sweep, "_FACTORIES", combiners._FACTORIES, raising=False)
+    monkeypatch.setattr(registry, "FACTORIES", dict(registry.FACTORIES))
+    monkeypatch.setattr(sweep, "FACTORIES", registry.FACTORIES, raising=False)
 
     def again(factor: float) -> None:
         class Mine(Combiner):
@@ -182,7 +181,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             def get_name(self) -> str:
                 return "mine"
 
-        combiners._FACTORIES.pop("mine", None)
+        registry.FACTORIES.pop("mine", None)
         register("mine")(Mine)
 
     again(2.0)
@@ -205,7 +204,7 @@ def test_the_code_of_a_combiner_decides_its_records(
     assert store.path(MINE, SOURCE) == first
     codes = {r.provenance["combiner_code"] for r in store}
     assert len(codes) == 2, "rows of both can be told apart"
-    del combiners._FACTORIES["mine"]
+    del registry.FACTORIES["mine"]
     assert len(list(store)) == 2, "a report needs no combiner"
 
 
@@ -213,7 +212,7 @@ def test_a_combiner_that_cannot_be_looked_into_is_named(
     own: Callable[[float], None],
     store: Store,
 ) -> None:
-    combiners._FACTORIES["mine"].file = (k for k in [1])
+    registry.FACTORIES["mine"].file = (k for k in [1])
     with pytest.raises(StoreError, match=r"'mine' holds a builtins.generator.*__getstate__"):
         store.path(MINE, SOURCE)
 
@@ -226,7 +225,7 @@ def test_a_combiner_of_the_readers_is_swept_by_workers(
     store: Store,
 ) -> None:
     if by_value:
-        combiners._FACTORIES["mine"].__module__ = "__main__"
+        registry.FACTORIES["mine"].__module__ = "__main__"
     alone = train(MINE, folder)
     progress = run([MINE], store, workers=1, data_dir=folder, device="cpu")
     assert (progress.done, progress.failed) == (1, [])

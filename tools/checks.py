@@ -120,7 +120,8 @@ def tests_table(staged: Path, reports: Path) -> str:
     seconds: Counter[str] = Counter()
     for case in suite.iter("testcase"):
         place = (case.get("classname") or "").split(".")
-        name = place[1] if place[0] == "tests" else "notebooks"
+        folders_and_file = [part for part in place[1:] if not part.startswith("Test")]
+        name = "/".join(folders_and_file) if place[0] == "tests" else "notebooks"
         seconds[name] += float(case.get("time") or 0)
         ended[how_it_ended(case)][name] += 1
     passed, skipped = ended["passed"], ended["skipped"]

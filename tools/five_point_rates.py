@@ -44,8 +44,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from amnl.combine import FIVE
 from amnl.files import write_atomically
-from amnl.stats import FIVE
 from amnl.training import provenance
 from amnl.weigh.decide import Decision, decide
 from amnl.weigh.problem import Losses, seeded

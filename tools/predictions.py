@@ -13,7 +13,7 @@ import numpy as np
 
 from amnl.cmapss import SUBSETS
 from amnl.files import write_atomically
-from amnl.stats import LAMS
+from amnl.study.tables import LAMS
 from amnl.sweep import Store
 from amnl.training import RunResult
 

@@ -19,22 +19,17 @@ import numpy as np
 import pandas as pd
 
 from amnl.cmapss import SUBSETS
-from amnl.combine import LAMBDAS, LOSS_HS, LOSS_RUL, SOURCE_LAMS, combine_losses, simulate_sweep
-from amnl.stats import (
-    ALPHA,
+from amnl.combine import (
     FIVE,
-    LAMS,
-    MARGIN,
-    by_lam,
-    check_cells,
-    choose,
-    compare,
-    holm,
-    interval,
-    judge,
-    sign_flip,
-    wins,
+    LAMBDAS,
+    LOSS_HS,
+    LOSS_RUL,
+    SOURCE_LAMS,
+    combine_losses,
+    simulate_sweep,
 )
+from amnl.stats import ALPHA, MARGIN, holm, interval, sign_flip
+from amnl.study.tables import LAMS, by_lam, check_cells, choose, compare, judge, wins
 
 HOLDS = "holds"
 CONDITION = "holds only under a stated condition"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amnl import stats
+from amnl.study.tables import LAMS, by_lam
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
@@ -44,15 +45,15 @@ def source_sweep(table: Any) -> Sweep:
     return Sweep("The source's table", None, 1, table["lambda"].tolist(), curves)
 
 
-def our_sweep(rows: Any, unit: str, lams: Sequence[float] = stats.LAMS) -> Sweep:
+def our_sweep(rows: Any, unit: str, lams: Sequence[float] = LAMS) -> Sweep:
     """Mean over seeds of the test RMSE (cycles), its 95 % interval, and every seed.
 
     Means keep six decimals, or several λ could be the lowest; the rest keeps two.
     The curve `mean` averages the four subsets; its interval resamples seeds within each subset, as
     the protocol does, and a seed's value is the average of its four runs. Raises the errors of
-    `stats.by_lam`, and `KeyError` for a missing subset.
+    `by_lam`, and `KeyError` for a missing subset.
     """
-    table = stats.by_lam(rows, lams)
+    table = by_lam(rows, lams)
     parts = {name: [table.loc[name]] for name in SUBSETS}
     parts["mean"] = [part for (part,) in parts.values()]
     curves = {name: _curve(part, lams) for name, part in parts.items()}

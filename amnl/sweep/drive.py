@@ -46,7 +46,7 @@ from amnl import cmapss
 from amnl.cmapss import SUBSETS, DataError, Source
 from amnl.combine import SOURCE_LAMS
 from amnl.combiners import FixedWeightLoss, make_combiner
-from amnl.combiners.base import _FACTORIES
+from amnl.combiners.registry import FACTORIES
 from amnl.files import FileError, write_atomically
 from amnl.losses import rmse
 from amnl.runs.fingerprint import UnreadError, fingerprint
@@ -426,7 +426,7 @@ def _beside(config: TrainConfig) -> dict[str, Any]:
 
 def _own_factories(cells: Iterable[TrainConfig]) -> dict[str, Callable[..., Any]]:
     """What makes the combiners that are not amnl's, by name."""
-    made = {config.combiner: _FACTORIES.get(config.combiner) for config in cells}
+    made = {config.combiner: FACTORIES.get(config.combiner) for config in cells}
     return {
         name: factory
         for name, factory in made.items()
@@ -753,7 +753,7 @@ def _train_cells(
     """On a worker: train cells with the very data that the sweep is about, on one thread or the
     GPU, and with the combiners of the sweep. One result a cell, or why it stopped."""
     with _one_at_a_time:
-        _FACTORIES.update({name: pickle.loads(factory) for name, factory in factories.items()})
+        FACTORIES.update({name: pickle.loads(factory) for name, factory in factories.items()})
         torch.set_num_threads(1)
         keep_freed_memory()
         found = cmapss.find(data_dir)

@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from amnl.combine import FIVE
 from amnl.combiners import FixedWeightLoss
 from amnl.files import write_atomically
-from amnl.stats import ALPHA, FIVE
+from amnl.stats import ALPHA
 from amnl.sweep import keep_freed_memory
 from amnl.weigh.decide import Comparison, Decision, decide, luck
 from amnl.weigh.inputs import check_data, check_functions, check_rest, check_settings

@@ -29,8 +29,8 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+from amnl.combine import FIVE
 from amnl.combiners import task_gradients
-from amnl.stats import FIVE
 from amnl.weigh.broadcast import Squares, accident
 
 Losses = Callable[[Any, Any], Sequence[Tensor]]

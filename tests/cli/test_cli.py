@@ -16,8 +16,7 @@ from amnl.cli.app import app
 from amnl.cli.options import combiner_settings, parse_seeds
 from amnl.cli.paths import check_target
 from amnl.cmapss import errors
-from amnl.combiners import base as combiners
-from amnl.combiners import names
+from amnl.combiners import names, settings_of
 from amnl.sweep import Progress, Store, family, grid
 from amnl.training import RunResult, TrainConfig
 
@@ -429,7 +428,7 @@ def test_help_lists_each_combiner_with_its_settings_and_their_defaults() -> None
         done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
         shown = " ".join(done.stdout.split())
         for name in names():
-            known = combiners.settings_of(name).items()
+            known = settings_of(name).items()
             listed = ", ".join(f"{key}={default}" for key, default in known) or "no settings"
             assert f"{name}: {listed}" in shown
 
