@@ -26,10 +26,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 book: $(VENV)/installed
-	$(BIN)/python tools/pages.py run
+	$(BIN)/python tools/book/pages.py run
 
 html: $(VENV)/installed
-	$(BIN)/python tools/pages.py html
+	$(BIN)/python tools/book/pages.py html
 
 PAGE ?= 05-train-cmapss
 # What make was told on its command line, but for what is make's or the environment's: a quoted
@@ -37,10 +37,10 @@ PAGE ?= 05-train-cmapss
 TOLD = $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
 OWN = $(foreach v,$(filter-out PAGE PYTHON VENV BIN AMNL_% MAKE%,$(TOLD)),'$(subst ','\'',$v=$(value $v))')
 mine: $(VENV)/installed
-	$(BIN)/python tools/pages.py mine '$(subst ','\'',$(PAGE))' $(OWN)
+	$(BIN)/python tools/book/pages.py mine '$(subst ','\'',$(PAGE))' $(OWN)
 
 sync: $(VENV)/installed
-	$(BIN)/python tools/pages.py sync $(PAGES)
+	$(BIN)/python tools/book/pages.py sync $(PAGES)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -65,7 +65,7 @@ emulated: $(VENV)/installed
 	MKL_CBWR=COMPATIBLE $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
 
 machines: $(VENV)/installed
-	$(BIN)/python tools/machines.py $(PAGES)
+	$(BIN)/python tools/book/machines.py $(PAGES)
 
 clean:
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,5 @@
 """The page on checks shows what the reports say."""
 
-import io
 import json
 from pathlib import Path
 
@@ -11,11 +10,13 @@ import pytest
 from conftest import Rendered
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from amnl.study.rows import read_rows
+
 XML = """<testsuites><testsuite time="90.0" timestamp="2026-01-02T03:04:05">
 <testcase classname="tests.test_stats" name="a" time="1.5"/>
 <testcase classname="tests.test_stats" name="b" time="1.5"><skipped/></testcase>
 <testcase classname="tests.test_stats.TestX" name="c" time="0"><failure/></testcase>
-<testcase classname="tests.combiners.test_registry" name="d" time="2"/>
+<testcase classname="tests.study.test_bench" name="d" time="2"/>
 <testcase classname="notebooks.01-page.ipynb" name="Cell 0" time="7"/>
 </testsuite></testsuites>"""
 
@@ -23,8 +24,10 @@ XML = """<testsuites><testsuite time="90.0" timestamp="2026-01-02T03:04:05">
 def test_tests_are_counted_by_file(tmp_path: Path) -> None:
     (tmp_path / "tests.xml").write_text(XML)
     lines = checks.tests_table(tmp_path, tmp_path).splitlines()
-    assert lines[2] == "| Combiners by name | 1 | 0 | 2 s |"  # in a folder
-    assert lines[3] == "| Every cell of every page, run and compared | 1 | 0 | 7 s |"
+    assert lines[2] == "| Every cell of every page, run and compared | 1 | 0 | 7 s |"
+    assert lines[3].startswith("| `amnl bench`: the two sides") and lines[3].endswith(
+        "| 1 | 0 | 2 s |"
+    )
     assert lines[4].endswith("counted by hand | 1 | 1 | 3 s |")
     assert lines[5] == "| all | 3 | 1 | 1.5 min |"
     assert lines[-1].startswith("From 2026-01-02") and lines[-1].endswith("1 failed.")
@@ -56,9 +59,9 @@ def test_commits_are_counted_where_rows_know_one(
     (tmp_path / "amnl" / "study" / "rows").mkdir(parents=True)
     (tmp_path / "amnl" / "study" / "rows" / "rows.csv").touch()
     rows = pd.DataFrame({"commit": commits, "hardware": ["a", None, "b"]})
-    text = io.StringIO(rows.to_csv(index=False))
+    text = rows.to_csv(index=False)
     monkeypatch.setattr(checks, "ROOT", tmp_path)
-    monkeypatch.setattr(checks, "load_rows", lambda name: pd.read_csv(text))
+    monkeypatch.setattr(checks, "load_rows", lambda name: read_rows(text))
     assert f"| `rows` | a, b | 3 | {counted} |" in checks.rows_table(tmp_path, tmp_path)
 
 

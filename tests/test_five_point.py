@@ -1550,7 +1550,7 @@ def test_runs_side_by_side_are_those_of_the_sweep(factor: float) -> None:
 
 
 def test_the_page_shows_the_lines_that_swept_fd003() -> None:
-    tool = (pages.ROOT / "tools" / "five_point_fd003.py").read_text(encoding="utf-8")
+    tool = (pages.ROOT / "tools/measure/five_point_fd003.py").read_text(encoding="utf-8")
     shown = tool.split("# Chapter 9 shows these lines; a test compares.\n")[1]
     shown = shown.split("\n\n\n# The end of what chapter 9 shows.")[0]
     page = pages.source_half(pages.ROOT, "09-your-own-problem").read_text(encoding="utf-8")

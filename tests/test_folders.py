@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import own_values
 import pages
 import pooch
 import pytest
@@ -197,7 +198,7 @@ def test_a_page_is_given_its_data_as_seen_from_here(
     (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    values = pages.own_values(page, [f"DATA={word}", "LAM=0.9"])
+    values = own_values.own_values(page, [f"DATA={word}", "LAM=0.9"])
     assert values == {"DATA": str(tmp_path / folder), "LAM": 0.9}
 
 
@@ -206,12 +207,12 @@ def test_a_page_is_given_its_data_as_seen_from_here(
     [("emulate", "emulate"), ('"emulate"', "emulate"), ("None", None), ("", None)],
 )
 def test_a_pages_data_may_be_no_folder(page: Path, word: str, value: str | None) -> None:
-    assert pages.own_values(page, [f"DATA={word}"]) == {"DATA": value}
+    assert own_values.own_values(page, [f"DATA={word}"]) == {"DATA": value}
 
 
 def test_a_folder_that_is_not_there_is_named_before_the_page_runs(page: Path) -> None:
     with pytest.raises(SystemExit, match=r"no folder or zip .*/nowhere"):
-        pages.own_values(page, ["DATA=nowhere"])
+        own_values.own_values(page, ["DATA=nowhere"])
 
 
 def test_a_page_without_all_subsets_is_not_run(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +243,7 @@ def test_both_commands_make_folders_absolute(tmp_path: Path, command: str) -> No
         "pages.main()",
         "pytest": "import conftest",
     }[command]
-    places = [str(pages.ROOT / folder) for folder in ("tools", "tests", ".")]
+    places = [str(pages.ROOT / folder) for folder in ("tools/book", "tests", ".")]
     done = subprocess.run(
         [sys.executable, "-c", f"import os, sys; {code}; print(os.environ['AMNL_DATA_DIR'])"],
         env={**os.environ, "AMNL_DATA_DIR": "data", "PYTHONPATH": os.pathsep.join(places)},
@@ -260,12 +261,12 @@ def test_both_commands_make_folders_absolute(tmp_path: Path, command: str) -> No
 )
 def test_make_hands_over_what_it_was_given_and_no_more(tmp_path: Path, value: str) -> None:
     shutil.copy2(pages.ROOT / "Makefile", tmp_path)
-    for folder in ("tools", ".venv/bin"):
+    for folder in ("tools/book", ".venv/bin"):
         (tmp_path / folder).mkdir(parents=True)
     for file in ("pyproject.toml", "constraints.txt", ".venv/installed"):
         (tmp_path / file).touch()
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / "tools" / "pages.py").write_text(
+    (tmp_path / "tools" / "book" / "pages.py").write_text(
         "import json, sys; print(json.dumps(sys.argv[1:]))"
     )
     told = [f"DATA={value}", "LAM=0.9", "PAGE=05-a", "AMNL_DATA_DIR=/x"]

@@ -29,7 +29,9 @@ def test_how_many_networks(families: list[pd.DataFrame]) -> None:
 
 
 def test_how_many_claims_hold(families: list[pd.DataFrame]) -> None:
-    verdicts = pd.Series([v.verdict for v in claims.ledger(*families)]).value_counts()
+    verdicts = pd.Series(
+        [v.verdict for v in claims.ledger(claims.Families(*families))]
+    ).value_counts()
     assert set(verdicts.index) == {claims.HOLDS, claims.CONDITION, claims.FAILS}
     hold, under, fail = (WORDS[verdicts[v]] for v in (claims.HOLDS, claims.CONDITION, claims.FAILS))
     assert f"{hold} hold, {under} hold under a condition, and {fail} do not" in TEXT

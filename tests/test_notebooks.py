@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import halves
 import nbformat
 import numpy as np
 import pages
@@ -70,7 +71,7 @@ def stderr(notebook: NotebookNode) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ran_once_from_top_to_bottom(name: str) -> None:
-    assert pages.execution_faults(load(name)) == []
+    assert halves.execution_faults(load(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -156,11 +157,11 @@ def run_record(*counts: int | None) -> NotebookNode:
 
 @pytest.mark.parametrize("counts", [(None,), (1, None), (2, 1), (1, 3), (2,)])
 def test_a_partial_run_is_named(counts: tuple[int | None, ...]) -> None:
-    assert "execution counts" in pages.execution_faults(run_record(*counts))[0]
+    assert "execution counts" in halves.execution_faults(run_record(*counts))[0]
 
 
 def test_a_clean_run_has_no_fault() -> None:
-    assert pages.execution_faults(run_record(1, 2)) == []
+    assert halves.execution_faults(run_record(1, 2)) == []
 
 
 def test_a_stored_error_is_named() -> None:
@@ -168,7 +169,7 @@ def test_a_stored_error_is_named() -> None:
     notebook.cells[0].outputs = [
         new_output("error", ename="ValueError", evalue="lam = 2", traceback=[])
     ]
-    assert pages.execution_faults(notebook) == ["code cell 1 ends in ValueError: lam = 2"]
+    assert halves.execution_faults(notebook) == ["code cell 1 ends in ValueError: lam = 2"]
 
 
 @pytest.mark.parametrize(

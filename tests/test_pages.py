@@ -7,6 +7,7 @@ from pathlib import Path
 
 import address
 import nbformat
+import own_values
 import pages
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -186,9 +187,9 @@ def test_a_value_is_of_the_kind_that_the_page_has(
 ) -> None:
     if value is None:
         with pytest.raises(ValueError, match="number"):
-            pages.as_kind(word, default)
+            own_values.as_kind(word, default)
     else:
-        given = pages.as_kind(word, default)
+        given = own_values.as_kind(word, default)
         assert given == value and type(given) is type(value)
 
 

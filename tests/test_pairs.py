@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import halves
 import jupytext
 import nbformat
 import pages
@@ -30,7 +31,7 @@ print(1)
 
 @pytest.mark.parametrize("name", pages.page_names(pages.ROOT))
 def test_halves_agree(name: str) -> None:
-    assert pages.pair_differences(pages.ROOT, name) == []
+    assert halves.pair_differences(pages.ROOT, name) == []
 
 
 def test_contents_list_every_page() -> None:
@@ -50,7 +51,7 @@ def pair(tmp_path: Path) -> Path:
 
 
 def test_an_untouched_pair_agrees(pair: Path) -> None:
-    assert pages.pair_differences(pair, "01-page") == []
+    assert halves.pair_differences(pair, "01-page") == []
 
 
 def test_outputs_are_no_difference(pair: Path) -> None:
@@ -59,7 +60,7 @@ def test_outputs_are_no_difference(pair: Path) -> None:
         notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
 
     edit(pair, ran)
-    assert pages.pair_differences(pair, "01-page") == []
+    assert halves.pair_differences(pair, "01-page") == []
 
 
 def edit(root: Path, change: Callable[[nbformat.NotebookNode], None]) -> None:
@@ -108,13 +109,13 @@ def test_drift_is_named(
     pair: Path, change: Callable[[nbformat.NotebookNode], None], complaint: str
 ) -> None:
     edit(pair, change)
-    assert any(found.startswith(complaint) for found in pages.pair_differences(pair, "01-page"))
+    assert any(found.startswith(complaint) for found in halves.pair_differences(pair, "01-page"))
 
 
 @pytest.mark.parametrize("half", [pages.source_half, pages.executed_half])
 def test_a_missing_half_is_named(pair: Path, half: Callable[[Path, str], Path]) -> None:
     half(pair, "01-page").unlink()
     assert pages.page_names(pair) == ["01-page"]
-    assert pages.pair_differences(pair, "01-page") == [
+    assert halves.pair_differences(pair, "01-page") == [
         f"{half(Path(), '01-page')} is missing",
     ]

@@ -16,6 +16,7 @@ import pytest
 from amnl import combine, stats
 from amnl.study import claims, machines, tables
 from amnl.study.claims import CONDITION, FAILS, HOLDS, Ruling
+from amnl.study.claims.ruling import in_either_unit, worse_on_every_subset
 from amnl.study.rows import load_rows, load_run
 
 ROOT = Path(__file__).parents[1]
@@ -429,7 +430,7 @@ def test_rows_that_are_to_come_back_to_a_millionth_were_trained_alone() -> None:
 
 @cache
 def verdicts() -> dict[int, claims.Verdict]:
-    return {v.number: v for v in claims.ledger(*compact())}
+    return {v.number: v for v in claims.ledger(claims.Families(*compact()))}
 
 
 ENTRIES = {
@@ -460,13 +461,13 @@ def test_an_entry_shows_what_its_verdict_does_not(number: int) -> None:
     ],
 )
 def test_a_part_in_the_other_unit_is_told(in_cycles: Ruling, in_125: Ruling, said: str) -> None:
-    ruling = claims.in_either_unit(lambda family: family, in_cycles, in_125)
+    ruling = in_either_unit(lambda family: family, in_cycles, in_125)
     assert said in ruling.measured
 
 
 def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
     a, d = compact()[0], compact()[3]
-    of_ten = claims.worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
+    of_ten = worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
     assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
     assert "Claims 5, 10 and 11 and the second half of 15" in text_of("11-claims")
 

@@ -80,7 +80,7 @@ def test_a_published_book_names_the_repository_it_came_from() -> None:
         for step in steps("publish", job)
         if step.get("env", {}).get("AMNL_REPOSITORY") == address
     ]
-    assert named == ["make html", "python tools/address.py"]
+    assert named == ["make html", "python tools/book/address.py"]
 
 
 def test_one_job_may_write_and_the_pages_wait_for_it() -> None:
@@ -164,14 +164,14 @@ def missing(job: dict[str, Any], tools: Path) -> dict[str, set[str]]:
         command = step.get("run", "")
         requirements += what_pip_installs(command)
         there = with_dependencies(requirements)
-        for name in re.findall(r"^python tools/(\w+)\.py", command, re.MULTILINE):
+        for name in re.findall(r"^python tools/([\w/]+)\.py", command, re.MULTILINE):
             lacking = {
                 module
                 for module in imported(tools / f"{name}.py")
                 if not {re.sub(r"[-_.]+", "-", h).lower() for h in homes.get(module, ())} & there
             }
             if lacking:
-                found[name] = lacking
+                found[Path(name).name] = lacking
     return found
 
 
@@ -188,18 +188,18 @@ def test_a_tool_that_a_job_calls_imports_what_the_job_installs(name: str) -> Non
         (
             [
                 "python -m pip install --constraint constraints.txt jupytext nbconvert",
-                "python tools/pages.py fill\ngit push",
+                "python tools/book/pages.py fill\ngit push",
             ],
             {"pages": {"amnl", "papermill"}},
         ),
-        (["pip install papermill jupytext", "python tools/pages.py"], {"pages": {"amnl"}}),
-        (["python tools/pages.py", "pip install '.[book]'"], {"pages": {"amnl", "yaml"}}),
-        (["python -m pip install --editable '.[book]'", "python tools/pages.py html"], {}),
-        (["python -m venv .venv\n.venv/bin/pip install '.[book]'", "python tools/pages.py"],
+        (["pip install papermill jupytext", "python tools/book/pages.py"], {"pages": {"amnl"}}),
+        (["python tools/book/pages.py", "pip install '.[book]'"], {"pages": {"amnl", "yaml"}}),
+        (["python -m pip install --editable '.[book]'", "python tools/book/pages.py html"], {}),
+        (["python -m venv .venv\n.venv/bin/pip install '.[book]'", "python tools/book/pages.py"],
          {"pages": {"amnl", "jupytext"}}),
-        (["python tools/address.py"], {}),
-        (["python tools/jobs.py"], {"jobs": {"yaml"}}),
-        (["pip install pyyaml\npython tools/jobs.py"], {}),
+        (["python tools/book/address.py"], {}),
+        (["python tools/ci/jobs.py"], {"jobs": {"yaml"}}),
+        (["pip install pyyaml\npython tools/ci/jobs.py"], {}),
     ],
 )  # fmt: skip
 def test_a_job_that_lacks_what_its_tool_imports_is_seen(
@@ -254,7 +254,10 @@ def test_a_job_has_what_it_installs_and_no_more(
     [
         ({"runs-on": "ubuntu-latest", "steps": [{"run": "true"}]}, None),
         ({"runs-on": "ubuntu-latest", "steps": [{"uses": "a/b@v1"}]}, "GitHub's alone"),
-        ({"runs-on": "ubuntu-latest", "steps": [{"run": "python tools/jobs.py"}]}, "this script"),
+        (
+            {"runs-on": "ubuntu-latest", "steps": [{"run": "python tools/ci/jobs.py"}]},
+            "this script",
+        ),
         pytest.param(
             {"runs-on": "windows-latest", "steps": [{"run": "true"}]}, "windows-latest",
             marks=pytest.mark.skipif(sys.platform == "win32", reason="it is run there"),

@@ -10,7 +10,7 @@ of its damage and its levels `new` and `end` (at delivery and at failure) togeth
 distribution with a few factors. Damage that grows exponentially to a fixed threshold is how
 A. Saxena, K. Goebel, D. Simon, N. Eklund made the real data ("Damage Propagation Modeling for
 Aircraft Engine Run-to-Failure Simulation", PHM08, Denver, 2008). The numbers are in
-`emulator.json`, which `tools/calibrate_emulator.py` measured on NASA's training files.
+`emulator.json`, which `tools/data/calibrate_emulator.py` measured on NASA's training files.
 
 What is not here: the noisier regime in which a quarter of FD003's fan engines start their lives
 (speeds s8 and s13), spreads between engines that are not normal (core speed s9 and s14 at failure),

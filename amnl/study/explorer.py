@@ -7,12 +7,14 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+import pandas as pd
 
 from amnl import stats
+from amnl.cmapss import SUBSETS
 from amnl.study.tables import LAMS, by_lam
 
-SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+__all__ = ["Curve", "Explorer", "Sweep", "explorer", "our_sweep", "source_sweep"]
 
 
 @dataclass(frozen=True)
@@ -20,38 +22,50 @@ class Curve:
     """Test RMSE (cycles) at each λ of a sweep; of our runs also the interval and every seed."""
 
     rmse: list[float]
-    low: list[float] = field(default_factory=list)
+    low: list[float] = field(default_factory=list)  # of the 95 % interval of the mean
     high: list[float] = field(default_factory=list)
-    seeds: list[list[float]] = field(default_factory=list)
+    seeds: list[list[float]] = field(default_factory=list)  # of each λ, its seeds
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Curves over one grid of λ: a key of `PALETTE` for each, and how many digits to print.
-
-    `unit` is the one in which the RUL error was squared, None where it is not known.
-    """
+    """Curves over one grid of λ."""
 
     title: str
-    unit: str | None
-    digits: int
+    unit: str | None  # in which the RUL error was squared, None where it is not known
+    digits: int  # to print
     lambdas: list[float]
-    curves: dict[str, Curve]
+    curves: dict[str, Curve]  # keys are those of the figures' `PALETTE`
 
 
-def source_sweep(table: Any) -> Sweep:
+def source_sweep(table: pd.DataFrame) -> Sweep:
     """The source's table as printed: columns `lambda`, one a subset, and `mean` (cycles)."""
     curves = {name: Curve(table[name].tolist()) for name in (*SUBSETS, "mean")}
     return Sweep("The source's table", None, 1, table["lambda"].tolist(), curves)
 
 
-def our_sweep(rows: Any, unit: str, lams: Sequence[float] = LAMS) -> Sweep:
+def our_sweep(rows: pd.DataFrame, unit: str, lams: Sequence[float] = LAMS) -> Sweep:
     """Mean over seeds of the test RMSE (cycles), its 95 % interval, and every seed.
 
-    Means keep six decimals, or several λ could be the lowest; the rest keeps two.
-    The curve `mean` averages the four subsets; its interval resamples seeds within each subset, as
-    the protocol does, and a seed's value is the average of its four runs. Raises the errors of
-    `by_lam`, and `KeyError` for a missing subset.
+    Means keep six decimals, or several λ could be the lowest; the rest keeps two. The curve `mean`
+    averages the four subsets; its interval resamples seeds within each subset, as the protocol
+    does, and a seed's value is the average of its four runs.
+
+    Parameters
+    ----------
+    rows
+        Columns `subset`, `seed`, `lam`, `test_rmse` (cycles): every cell of four subsets.
+    unit
+        In which the RUL error was squared.
+    lams
+        The weights to show.
+
+    Raises
+    ------
+    ValueError
+        Names cells missing, doubled or failed.
+    KeyError
+        For a missing subset.
     """
     table = by_lam(rows, lams)
     parts = {name: [table.loc[name]] for name in SUBSETS}
@@ -60,7 +74,7 @@ def our_sweep(rows: Any, unit: str, lams: Sequence[float] = LAMS) -> Sweep:
     return Sweep(f"Our runs, error in {unit}", unit, 2, list(lams), curves)
 
 
-def _curve(parts: Sequence[Any], lams: Sequence[float]) -> Curve:
+def _curve(parts: Sequence[pd.DataFrame], lams: Sequence[float]) -> Curve:
     """The mean of some (seed × λ) tables of one shape."""
     seeds = sum(parts) / len(parts)
     bounds = [stats.interval(*(part[lam] for part in parts)) for lam in lams]
@@ -94,8 +108,12 @@ class Explorer:
         )
 
 
-def explorer(source: Any, runs: Mapping[str, Any]) -> Explorer:
-    """The source's table beside our runs: unit of the RUL error → rows of that sweep."""
+def explorer(source: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> Explorer:
+    """The source's table beside our runs.
+
+    `source` is what `source_sweep` takes; `runs` maps the unit of the RUL error to what `our_sweep`
+    takes.
+    """
     ours = [our_sweep(rows, unit) for unit, rows in runs.items()]
     return Explorer([source_sweep(source), *ours])
 

@@ -2,8 +2,8 @@
 
 Training is chaotic. A last digit that one processor rounds up and another one down grows over the
 steps, in float64, too. So the pages were run on several machines, most of them emulated, and on
-copies whose initial weights differ in a last digit (`tools/machines.py`). The table of what each
-found is `rows/machines.csv`; a page holds its own numbers against it with `amnl.check`.
+copies whose initial weights differ in a last digit (`tools/book/machines.py`). The table of what
+each found is `rows/machines.csv`; a page holds its own numbers against it with `amnl.check`.
 """
 
 import json
@@ -19,20 +19,40 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-SURE = 0.999  # how often a further machine's number should lie within the limits
-_DIGITS = 3  # that a page shows; a check asks for no more
+__all__ = ["RECORD", "check", "limits", "machine_names", "measured", "table"]
+
+CONFIDENCE = 0.999  # how often a further machine's number should lie within the limits
+DIGITS = 3  # that a page shows; a check asks for no more
 RECORD = "AMNL_RECORD_CHECKS"  # names a file: `check` then writes there and compares nothing
 
 
 def check(name: str, value: float | str) -> str:
     """Hold a trained number, or a verdict, of a page against what other machines found.
 
-    name   in the table, such as "05 test RMSE": the chapter's number, and what it is
-    value  a number has to lie within the `limits` of the measured ones; a word has to be one of
-           them
+    Parameters
+    ----------
+    name
+        In the table, such as "05 test RMSE": the chapter's number, and what it is.
+    value
+        A number has to lie within the `limits` of the measured ones; a word has to be one of them.
 
-    Returns a line for the page: what was found, and on how many machines. Raises `AssertionError`
-    for more than machines differ by, and for NaN; `KeyError` for a name that was never measured.
+    Returns
+    -------
+    str
+        A line for the page: what was found, and on how many machines.
+
+    Raises
+    ------
+    AssertionError
+        For more than machines differ by, and for NaN.
+    KeyError
+        For a name that was never measured.
+
+    Examples
+    --------
+    >>> import amnl
+    >>> amnl.check("09 verdict, percent²", "flat")
+    'as on 11 of 11 machines'
     """
     if record := os.environ.get(RECORD):
         with Path(record).open("a", encoding="utf-8") as file:
@@ -65,7 +85,7 @@ def _between(low: float, high: float) -> str:
 
 
 def limits(values: list[float]) -> tuple[float, float]:
-    """Where one more machine's number should lie, in all but one case in a thousand.
+    """Where one more machine's number should lie, low and high, in all but one case in a thousand.
 
     Student's prediction interval for one more draw from a normal distribution. Settings that a
     training never meets repeat a number to the last digit, so equal values count once. It is never
@@ -77,17 +97,20 @@ def limits(values: list[float]) -> tuple[float, float]:
     n, centre = len(distinct), float(np.mean(distinct))
     half = 0.0
     if n > 1:
-        half = stdtrit(n - 1, (1 + SURE) / 2) * distinct.std(ddof=1) * np.sqrt(1 + 1 / n)
+        half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * distinct.std(ddof=1) * np.sqrt(1 + 1 / n)
     if centre:
-        unit = 10.0 ** (math.floor(math.log10(abs(centre))) + 1 - _DIGITS)
+        unit = 10.0 ** (math.floor(math.log10(abs(centre))) + 1 - DIGITS)
         half = max(half, unit / 2)
     return centre - half, centre + half
 
 
 @lru_cache
 def table() -> "pd.DataFrame":
-    """What every machine found, as text: `page`, `cell` ("check", or the number of a code cell),
-    `what` is printed there, `commit` of the page, and one column a machine."""
+    """What every machine found, as text.
+
+    Columns are `page`, `cell` ("check", or the number of a code cell), `what` is printed there,
+    `commit` of the page, and one a machine.
+    """
     from importlib.resources import files
 
     import pandas as pd
@@ -97,17 +120,18 @@ def table() -> "pd.DataFrame":
 
 
 def measured(name: str) -> "pd.Series[str]":
-    """What each machine found for one name that a page checks, indexed by machine.
+    """What each machine found for one name that a page checks, as text, indexed by machine.
 
-    Raises `KeyError` for a name that was never measured. (While pages are measured, it is empty.)
+    Empty while pages are being measured; otherwise raises `KeyError` for a name that was never
+    measured.
     """
     rows = table()
     rows = rows[(rows.cell == "check") & (rows.what == name)]
     if rows.empty and not os.environ.get(RECORD):
         raise KeyError(f"{name!r} was never measured on other machines; `make machines` does it")
-    return rows[names(rows)].T.iloc[:, 0] if len(rows) else rows.what
+    return rows[machine_names(rows)].T.iloc[:, 0] if len(rows) else rows.what
 
 
-def names(rows: "pd.DataFrame") -> list[str]:
-    """The machines of such a table."""
+def machine_names(rows: "pd.DataFrame") -> list[str]:
+    """The machines of a table such as `table()`."""
     return list(rows.columns[4:])

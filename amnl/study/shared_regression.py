@@ -12,25 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["TwoTasks", "draw", "excess", "fit", "optimum", "simulate"]
+
 Array = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class TwoTasks:
-    """What the optimal λ depends on. Raises `ValueError` when no such pair of tasks exists.
+    """What the optimal λ depends on. Raises `ValueError` when no such pair of tasks exists."""
 
-    `dim` weights; sample counts `n_primary`, `n_auxiliary` (at least `dim`); noise standard
-    deviations; `disagreement`, the distance between the two tasks' true vectors; `scale`, the
-    factor on the primary loss (a change of its unit).
-    """
-
-    dim: int = 10
-    n_primary: int = 40
+    dim: int = 10  # weights of the shared vector
+    n_primary: int = 40  # samples, at least `dim`
     n_auxiliary: int = 160
-    noise_primary: float = 2.0
+    noise_primary: float = 2.0  # standard deviation, above 0
     noise_auxiliary: float = 2.0
-    disagreement: float = 0.5
-    scale: float = 1.0
+    disagreement: float = 0.5  # distance between the two tasks' true vectors
+    scale: float = 1.0  # factor on the primary loss, a change of its unit
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -55,10 +52,21 @@ class TwoTasks:
 
 
 def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, Array]:
-    """One data set: `(x1, y1, x2, y2, truth)`, primary then auxiliary, and the primary's vector.
+    """Draw one data set.
 
     Inputs are white within the sample, `x.T @ x = n · I`, so that the hand derivation is exact.
-    Raises `ValueError` for counts that are not whole; the formulas take any.
+
+    Returns
+    -------
+    x1, y1, x2, y2
+        Inputs (n, dim) and targets (n,) of the primary task, then of the auxiliary one.
+    truth
+        The primary's true vector, (dim,).
+
+    Raises
+    ------
+    ValueError
+        For counts that are not whole; the formulas take any.
     """
     for name in ("dim", "n_primary", "n_auxiliary"):
         if getattr(tasks, name) != int(getattr(tasks, name)):
@@ -72,15 +80,8 @@ def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array
     return x1, y1, x2, y2, truth
 
 
-def fit(
-    x1: Array,
-    y1: Array,
-    x2: Array,
-    y2: Array,
-    lam: float,
-    scale: float = 1.0,
-) -> Array:
-    """The shared vector with the least `lam · scale · MSE_1 + (1 - lam) · MSE_2`."""
+def fit(x1: Array, y1: Array, x2: Array, y2: Array, lam: float, scale: float = 1.0) -> Array:
+    """The shared vector (dim,) with the least `lam · scale · MSE_1 + (1 - lam) · MSE_2`."""
     a, b = lam * scale / len(y1), (1.0 - lam) / len(y2)
     matrix = a * x1.T @ x1 + b * x2.T @ x2
     vector = a * x1.T @ y1 + b * x2.T @ y2
@@ -94,7 +95,11 @@ def excess(tasks: TwoTasks, lam: float | Array) -> float | Array:
 
 
 def optimum(tasks: TwoTasks) -> float:
-    """The λ with the smallest `excess`: the odds are auxiliary / (scale · primary) error."""
+    """The λ with the smallest `excess`: the odds are auxiliary / (scale · primary) error.
+
+    >>> round(optimum(TwoTasks()), 3)
+    0.333
+    """
     return tasks.auxiliary_error / (tasks.scale * tasks.primary_variance + tasks.auxiliary_error)
 
 

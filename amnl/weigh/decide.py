@@ -9,9 +9,9 @@ tests for each, all of Student's t over the seeds:
 
 Why t and not the protocol's exact sign-flip test? With five seeds that test cannot reject: its
 smallest two-sided p-value is 2/2⁵ = 0.0625. The price is an assumption, that differences between
-seeds are roughly normal. `tools/five_point_rates.py` measures what the rule does when they are not.
-Differences without any spread, but for the rounding of float32, are judged by their sign alone, as
-the exact test does it: two equal accuracies do not prove a weight.
+seeds are roughly normal. `tools/measure/five_point_rates.py` measures what the rule does when they
+are not. Differences without any spread, but for the rounding of float32, are judged by their sign
+alone, as the exact test does it: two equal accuracies do not prove a weight.
 """
 
 import math

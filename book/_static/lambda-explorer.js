@@ -1,6 +1,6 @@
 /* The λ explorer: turns each .lambda-explorer into a chart that can be scrubbed along λ.
 
-   The sweeps lie in it as JSON; amnl/explorer.py says what they hold. Only λ that were measured can be reached.
+   The sweeps lie in it as JSON; amnl/study/explorer.py says what they hold. Only λ that were measured can be reached.
    Needs d3 and Plot. Without scripts, the tables in it and the picture below it stand in. */
 "use strict";
 

@@ -118,11 +118,11 @@ def test_the_tests_do_not_hang_on_the_callers_settings(name: str) -> None:
 @pytest.mark.parametrize(
     ("tool", "words"),
     [
-        ("machines.py 05", "there is no '05'; there are 00-lambda-explorer, 01-"),
-        ("machines.py --machines abacus", "there is no 'abacus'; there are native, "),
-        ("jobs.py publish", "no job publish; there are "),
-        ("pages.py mine 05", "no page '05'; there are 00-lambda-explorer, 01-"),
-        ("pages.py sync 05", "no page '05': book/05.md does not exist"),
+        ("book/machines.py 05", "there is no '05'; there are 00-lambda-explorer, 01-"),
+        ("book/machines.py --machines abacus", "there is no 'abacus'; there are native, "),
+        ("ci/jobs.py publish", "no job publish; there are "),
+        ("book/pages.py mine 05", "no page '05'; there are 00-lambda-explorer, 01-"),
+        ("book/pages.py sync 05", "no page '05': book/05.md does not exist"),
     ],
 )
 def test_a_name_that_a_tool_does_not_know_is_told(tool: str, words: str) -> None:

@@ -2,19 +2,71 @@
 
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
+from io import StringIO
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
+if TYPE_CHECKING:
     from amnl.training import RunResult
     from amnl.weigh.five_point import FivePoint
 
+__all__ = ["load_five_point", "load_predictions", "load_rows", "load_run", "read_rows"]
+
+# Columns that are text whatever is in them: a commit may be 1234567 or 1e10, a version 2.10.
+TEXT = (
+    "auxiliary", "combiner", "combiner_settings", "commit", "data", "date", "dtype", "hardware", "numpy",
+    "precision", "preset", "python", "subset", "system", "torch",
+)  # fmt: skip
+
+
+def load_rows(name: str) -> pd.DataFrame:
+    """One stored table.
+
+    Parameters
+    ----------
+    name
+        Its file name without `.csv`, such as `sweep-compact-cycles2`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a cell, in the tables of sweeps. Their columns are the settings of `TrainConfig`
+        (`combiner_settings` as JSON, `rul_unit` in cycles) and `lam`, the weight of the RUL loss;
+        the metrics, of which `val_rmse`, `test_rmse` and those that begin so are in cycles; and
+        where a row comes from: `commit`, `date`, `hardware`, versions, `seconds`. Other tables say
+        in their columns what they hold.
+
+    Raises
+    ------
+    FileNotFoundError
+        Lists the stored tables.
+
+    Examples
+    --------
+    >>> rows = load_rows("sweep-compact-cycles2")
+    >>> len(rows), rows.lam.nunique(), rows.seed.nunique()
+    (440, 11, 10)
+    """
+    return read_rows(_stored(name, "", ".csv").read_text(encoding="utf-8"))
+
+
+def read_rows(text: str) -> pd.DataFrame:
+    """The table of rows in the text of a CSV file, less its lines that start with #.
+
+    Text columns stay text: pandas alone would read the commit 0123456 or 1e10 as a number, and
+    version 2.10 as 2.1; and a row would end at a # within it.
+    """
+    lines = (line for line in text.split("\n") if not line.startswith("#"))
+    return pd.read_csv(StringIO("\n".join(lines)), dtype=dict.fromkeys(TEXT, str))
+
 
 def load_run(name: str) -> "RunResult":
-    """One stored run by its file name without `.json`: settings, metrics, history, predictions.
+    """One stored run: its settings, metrics, history and predictions.
 
-    Raises `FileNotFoundError` that lists the stored runs.
+    `name` is its file name without `.json`, such as `run-fd001-paper-lam0.50-seed0`. Raises
+    `FileNotFoundError` that lists the stored runs.
     """
     from amnl.training import RunResult
 
@@ -23,10 +75,10 @@ def load_run(name: str) -> "RunResult":
 
 
 def load_five_point(name: str) -> "FivePoint":
-    """One stored five-point sweep by its file name without `.json`, such as
-    `five_point-fd003-cycles2`.
+    """One stored five-point sweep.
 
-    Raises `FileNotFoundError` that lists the stored sweeps.
+    `name` is its file name without `.json`, such as `five_point-fd003-cycles2`. Raises
+    `FileNotFoundError` that lists the stored sweeps.
     """
     from amnl.weigh.five_point import FivePoint
 
@@ -34,28 +86,25 @@ def load_five_point(name: str) -> "FivePoint":
         return FivePoint.load(path)
 
 
-def load_rows(name: str) -> "pd.DataFrame":
-    """One stored table by its file name without `.csv`, such as `sweep-compact-cycles2`.
+def load_predictions(name: str) -> pd.DataFrame:
+    """What the cells of a sweep predict.
 
-    Raises `FileNotFoundError` that lists the stored tables.
+    Parameters
+    ----------
+    name
+        That of its rows, such as `sweep-paper-cycles2`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a cell and test engine: `subset`, `lam`, `seed`, `engine` (from 1, as in NASA's
+        files), `pred`, `rul` (capped) and `true` in cycles, `health_pred` and `health` (classes).
+
+    Raises
+    ------
+    FileNotFoundError
+        Lists the stored predictions.
     """
-    import pandas as pd
-
-    with _stored(name, "", ".csv").open(encoding="utf-8") as table:
-        return pd.read_csv(table, comment="#")
-
-
-def load_predictions(name: str) -> "pd.DataFrame":
-    """What the cells of a sweep predict, by the name of its rows, such as `sweep-paper-cycles2`.
-
-    One row a cell and test engine: `subset`, `lam`, `seed`, `engine` (from 1, as in NASA's files),
-    `pred`, `rul` (capped) and `true` in cycles, `health_pred` and `health` (classes).
-
-    Raises `FileNotFoundError` that lists the stored predictions.
-    """
-    import numpy as np
-    import pandas as pd
-
     with _stored(f"predictions-{name}", "predictions-", ".npz").open("rb") as file:
         stored = dict(np.load(file))
     tables = []
@@ -73,12 +122,10 @@ def load_predictions(name: str) -> "pd.DataFrame":
 
 
 def _stored(name: str, start: str, suffix: str) -> Traversable:
-    folder = files(__name__)
+    folder = files("amnl.study.rows")
     stored = folder.joinpath(name + suffix)
     if not stored.is_file():
-        known = sorted(f.name for f in folder.iterdir())
-        known = [
-            n.removesuffix(suffix) for n in known if n.startswith(start) and n.endswith(suffix)
-        ]
-        raise FileNotFoundError(f"nothing stored as {name!r}; there are {', '.join(known)}")
+        alike = (file.name.removesuffix(suffix) for file in folder.iterdir()
+                 if file.name.startswith(start) and file.name.endswith(suffix))  # fmt: skip
+        raise FileNotFoundError(f"nothing stored as {name!r}; there are {', '.join(sorted(alike))}")
     return stored

@@ -1,0 +1,16 @@
+"""The source's claims by number: what it claims, what it says for it, where the evidence is."""
+
+from typing import NamedTuple
+
+from amnl.study.rows import load_rows
+
+
+class Statement(NamedTuple):
+    """A claim of the source, what the source says for it, and a link to the evidence."""
+
+    claim: str
+    source: str
+    evidence: str
+
+
+CLAIMS = {number: Statement(*texts) for number, *texts in load_rows("source_claims").to_numpy()}

@@ -1,0 +1,55 @@
+"""Chapter 2: the error of the smallest model, derived and simulated."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from amnl.study.figures.style import (
+    HEALTH_COLOUR,
+    MUTED,
+    PALETTE,
+    RUL_COLOUR,
+    TOTAL_COLOUR,
+    Numbers,
+)
+
+
+def bowl(
+    lambdas: npt.ArrayLike,
+    errors: Numbers,
+    fine: npt.ArrayLike,
+    derived: npt.ArrayLike,
+    parts: Mapping[str, npt.ArrayLike],
+    best: float,
+) -> Figure:
+    """Simulated errors as means with 95 % bars over the derived curve and its two parts.
+
+    Parameters
+    ----------
+    lambdas, errors
+        The (n,) simulated weights and the (repeats, n) errors; a bar is ±1.96 standard errors.
+    fine, derived, parts
+        The (m,) weights of the curves, the derived error at each, and its parts by label.
+    best
+        The λ to be marked λ*.
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 4.2))
+    lam = np.asarray(lambdas, float)
+    for (label, part), colour in zip(parts.items(), (RUL_COLOUR, HEALTH_COLOUR), strict=True):
+        ax.plot(fine, part, color=colour, linestyle="--", linewidth=1.3, label=label)
+    ax.plot(fine, derived, color=TOTAL_COLOUR, label="derived by hand")
+    bars = 1.96 * errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    ax.errorbar(
+        lam, errors.mean(axis=0), yerr=bars, fmt="o", color=PALETTE["FD001"], markersize=4,
+        capsize=3, label=f"simulated, {len(errors)} data sets",
+    )  # fmt: skip
+    bottom = float(np.min(derived))
+    ax.plot([best, best], [0, bottom], color=MUTED, linewidth=1, linestyle=":")
+    ax.annotate("λ*", (best, 0), xytext=(4, 4), textcoords="offset points")
+    ax.set(xlabel="λ, the weight of the primary loss", ylabel="held-out error above the noise")
+    ax.set(xlim=(-0.02, 1.02), ylim=(0, None))
+    ax.legend(loc="upper center")
+    return fig

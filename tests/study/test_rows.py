@@ -1,0 +1,101 @@
+"""Stored rows keep their text, and the stored predictions are those that they were scored on."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predictions
+import pytest
+import torch
+
+from amnl.cmapss import SUBSETS
+from amnl.losses import macro_f1, nasa_score, rmse
+from amnl.study.rows import TEXT, load_predictions, load_rows, read_rows
+from amnl.study.tables import LAMS
+from amnl.sweep import family
+from amnl.training import RunResult, TrainConfig, provenance
+
+TABLES = [f.name[:-4] for f in files("amnl.study.rows").iterdir() if f.name.endswith(".csv")]
+FAMILIES = {
+    "sweep-compact-unit15": "k",
+    "sweep-compact-unit35": "l",
+    "sweep-paper-cycles2": "i",
+    "sweep-paper-unit125": "j",
+}
+STORED = sorted(
+    file.name.removeprefix("predictions-").removesuffix(".npz")
+    for file in files("amnl.study.rows").iterdir()
+    if file.name.startswith("predictions-")
+)
+
+
+@pytest.mark.parametrize("column", TEXT)
+@pytest.mark.parametrize(
+    "words", [["1234567"], ["0012345", "1e10"], ["2.10", ""], ["inf", "12"], ["a #2", "3#"]]
+)
+def test_text_that_looks_like_a_number_stays_text(column: str, words: list[str]) -> None:
+    """A commit is any seven digits, of which some are letters."""
+    lines = [f"{word},{seed}" for seed, word in enumerate(words)]
+    rows = read_rows("\n".join(["# where from", f"{column},seed", *lines]))
+    assert rows[column].fillna("").tolist() == words
+    assert rows["seed"].tolist() == list(range(len(words)))
+
+
+def test_what_a_run_writes_as_text_is_read_as_text() -> None:
+    """Or it would depend on the words whether they are."""
+    config = TrainConfig()
+    written = {**vars(config), **provenance(torch.device("cpu"))}
+    text = {name for name, value in written.items() if isinstance(value, str)}
+    columns = {column for name in TABLES for column in load_rows(name)}
+    assert text & columns <= set(TEXT) <= columns
+
+
+def test_every_stored_file_is_tested() -> None:
+    assert sorted(FAMILIES) == STORED
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_rows_are_whole_families_and_the_predictions_give_their_metrics(name: str) -> None:
+    rows = load_rows(name)
+    cells = {(c.subset, c.combiner_settings["rul_weight"], c.seed) for c in family(FAMILIES[name])}
+    table = rows.set_index(["subset", "lam", "seed"])
+    assert set(table.index) == cells and len(rows) == len(cells) == 440
+    (registered,) = {(c.preset, c.rul_unit, c.epochs) for c in family(FAMILIES[name])}
+    assert {tuple(row) for row in rows[["preset", "rul_unit", "epochs"]].to_numpy()} == {registered}
+    found = load_predictions(name)
+    for cell, engines in found.groupby(["subset", "lam", "seed"]):
+        row = table.loc[cell]
+        assert rmse(engines.pred, engines.rul) == pytest.approx(row.test_rmse, rel=1e-5)
+        uncapped = nasa_score(engines.pred, engines.true)
+        assert uncapped == pytest.approx(row.nasa_score_uncapped, rel=1e-4)
+        f1 = macro_f1(engines.health_pred, engines.health)
+        assert f1 == pytest.approx(row.health_macro_f1, rel=1e-9)
+
+
+def made_up(subset: str, lam: float, seed: int) -> RunResult:
+    config = TrainConfig(
+        subset=subset, seed=seed, combiner_settings={"rul_weight": lam, "health_weight": 1 - lam}
+    )
+    two = {"pred": [lam, seed], "rul": [1, 2], "true": [1, 3], "health_pred": [0, 1]}
+    return RunResult(config, {}, [], {**two, "health": [2, 1]}, {})
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [made_up(s, lam, seed) for s in SUBSETS for lam in LAMS for seed in (3, 5)]
+    stored = predictions.arrays(runs)
+    np.savez_compressed(f"{tmp_path}/predictions-small.npz", **stored)
+    monkeypatch.setattr("amnl.study.rows.files", lambda _: tmp_path)
+    found = load_predictions("small")
+    assert len(found) == len(runs) * 2 and isinstance(found, pd.DataFrame)
+    one = found[(found.subset == "FD003") & (found.lam == 0.7) & (found.seed == 5)]
+    assert one.pred.tolist() == pytest.approx([0.7, 5.0]) and one.engine.tolist() == [1, 2]
+    assert one.true.tolist() == [1, 3] and one.health.tolist() == [2, 1]
+    with pytest.raises(FileNotFoundError, match="there are predictions-small"):
+        load_predictions("large")
+
+
+def test_a_missing_cell_is_an_error() -> None:
+    runs = [made_up(s, lam, 3) for s in SUBSETS for lam in LAMS]
+    with pytest.raises(KeyError):
+        predictions.arrays(runs[:-1])

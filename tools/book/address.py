@@ -1,0 +1,48 @@
+"""The address of the repository that the book is published from, and its place in the notebooks.
+
+`python tools/book/address.py` writes AMNL_REPOSITORY into the first cell of each notebook in
+`notebooks/`. It needs Python alone: the job that publishes installs nothing.
+"""
+
+import os
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The line of a page's first cell that holds the repository's address, as a notebook's JSON has it.
+ADDRESS_LINE = r"REPOSITORY = \"{}\""
+
+
+def repository() -> str:
+    """Address of the repository that the book is published from; empty where nothing is published.
+
+    Raises `SystemExit` for an `AMNL_REPOSITORY` that Colab could not open.
+    """
+    address = os.environ.get("AMNL_REPOSITORY", "")
+    if address and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
+        raise SystemExit(
+            f"AMNL_REPOSITORY is {address!r}; it must look like https://github.com/OWNER/REPO"
+        )
+    return address
+
+
+def fill_notebooks(root: Path, address: str) -> None:
+    """Write the address into every notebook's first cell, for a machine that lacks the package.
+
+    Raises `SystemExit` that names a notebook with no empty place for it.
+    """
+    for path in sorted(root.glob("notebooks/*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        if text.count(ADDRESS_LINE.format("")) != 1:
+            raise SystemExit(
+                f'{path.name}: its first cell has no line `REPOSITORY = ""` to fill in'
+            )
+        filled = text.replace(ADDRESS_LINE.format(""), ADDRESS_LINE.format(address))
+        path.write_text(filled, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if not (given := repository()):
+        raise SystemExit("set AMNL_REPOSITORY to the address to fill in")
+    fill_notebooks(ROOT, given)
