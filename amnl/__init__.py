@@ -13,7 +13,7 @@ from amnl.combine import combine_losses, simulate_sweep
 __version__ = "0.1.0"
 
 _SUBMODULES = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
-_FUNCTIONS = {"check": "amnl.study.machines", "five_point_sweep": "amnl.weigh.five_point"}
+_FUNCTIONS = {"check": "amnl.study.machines", "five_point_sweep": "amnl.weigh"}
 __all__ = ["__version__", "combine_losses", "simulate_sweep", *_FUNCTIONS, *_SUBMODULES]
 
 

@@ -20,7 +20,7 @@ def init(
         path = path.expanduser()
         check_module_name(path)
         check_target(path)
-        text = files("amnl.weigh").joinpath("my_problem.py").read_text(encoding="utf-8")
+        text = files("amnl.weigh").joinpath("template.py").read_text(encoding="utf-8")
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.replace("my_problem.py", shlex.quote(path.name)))

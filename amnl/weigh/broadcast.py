@@ -12,7 +12,9 @@ Where any of these is seen for squares of that size, pairs are taken to be meant
 """
 
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from amnl.weigh.problem import ProblemError
+
+EVERY_PAIR = (
+    ". Every prediction would meet every target; .squeeze(-1) or .flatten() one of them. Where all "
+    "pairs are meant, write both axes: p[:, None] and y[None, :]"
+)
 # What accidents do with a square, besides arithmetic: name it anew, and shrink it.
 _HARMLESS = {"view", "_unsafe_view", "alias", "detach", "clone", "_to_copy", "expand", "unsqueeze"}
 _HARMLESS |= {"squeeze", "ones_like", "zeros_like", "empty_like", "_local_scalar_dense"}
@@ -30,20 +38,16 @@ _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 
 
 class Squares(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes where rows meet all rows, while the lines inside its `with` are run.
+    """Notes where rows meet all rows, while the lines inside its `with` are run."""
 
-    of_targets  only a tensor with a gradient against one without counts: prediction against target
-    met         number of rows → the shapes that met there, and the line
-    meant       numbers of rows whose squares are there on purpose
-    lined_up    as `met`, of rows that meet another axis as long as they are: (B, B) against (B,)
-    """
+    of_targets: bool  # a tensor with a gradient must meet one without: prediction against target
+    met: dict[int, str]  # number of rows → the shapes that met there, and the line
+    meant: set[int]  # numbers of rows whose squares are there on purpose
+    lined_up: dict[int, str]  # as `met`, of rows that meet an axis as long: (B, B) against (B,)
 
     def __init__(self, of_targets: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.of_targets = of_targets
-        self.met: dict[int, str] = {}
-        self.meant: set[int] = set()
-        self.lined_up: dict[int, str] = {}
+        self.of_targets, self.met, self.meant, self.lined_up = of_targets, {}, set(), {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called by PyTorch for each operation on tensors."""
@@ -76,15 +80,15 @@ class Squares(TorchDispatchMode):  # type: ignore[no-untyped-call]
             found.setdefault(rows, f"{tuple(long.shape)} and {tuple(short.shape)}{_line()}")
 
 
-def accident(less: Squares, whole: Squares) -> str | None:
+def accident(fewer: Squares, full: Squares) -> str | None:
     """The shapes that met by accident, and the line; None where none did.
 
-    `less` and `whole` have watched the same lines on two numbers of rows: what only happens to be
+    `fewer` and `full` have watched the same lines on two numbers of rows: what only happens to be
     as long as the data are (features, time steps, a code book) is of one length in both.
     """
-    new, gone = whole.met.keys() - less.met.keys(), less.met.keys() - whole.met.keys()
-    on_purpose = new <= whole.meant and gone <= less.meant
-    return whole.met[max(whole.met)] if gone and whole.met and not on_purpose else None
+    new, gone = full.met.keys() - fewer.met.keys(), fewer.met.keys() - full.met.keys()
+    on_purpose = new <= full.meant and gone <= fewer.meant
+    return full.met[max(full.met)] if gone and full.met and not on_purpose else None
 
 
 def _sides(tensor: Tensor) -> Iterable[int]:
@@ -98,3 +102,20 @@ def _line() -> str:
     while frame and frame.f_code.co_filename.startswith(_FOREIGN):
         frame = frame.f_back  # type: ignore[assignment]
     return f" ({Path(frame.f_code.co_filename).name}, line {frame.f_lineno})" if frame else ""
+
+
+@contextmanager
+def refuse_other_shapes(who: str) -> Iterator[None]:
+    """What PyTorch warns of becomes a `ProblemError`; to compare with one number is no mistake."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Using a target size")
+            warnings.filterwarnings("ignore", r"Using a target size \(torch\.Size\(\[[1, ]*\]\)\)")
+            yield
+    except UserWarning as warning:
+        if not str(warning).startswith("Using a target size"):
+            raise
+        shapes = str(warning).partition(". This")[0]
+        raise ProblemError(
+            f"{who} compares tensors of different shapes: {shapes}{EVERY_PAIR}"
+        ) from warning

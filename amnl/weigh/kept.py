@@ -15,12 +15,13 @@ from torch.utils.data import Dataset
 from amnl.files import write_atomically
 from amnl.runs.fingerprint import UnreadError, fingerprint, rows_of
 from amnl.runs.records import StoreError, sealed, unsealed
-from amnl.weigh.inputs import has_rows
-from amnl.weigh.problem import Problem, Run, Scale, seeded
+from amnl.weigh.data import has_rows
+from amnl.weigh.problem import Problem
+from amnl.weigh.run import Run
+from amnl.weigh.scale import Scale
+from amnl.weigh.seeding import seeded
 
-_RECIPE = (
-    3  # raise it when `amnl.weigh.problem.run` or the record changes: stored runs are run again
-)
+_RECIPE = 3  # raise it when `amnl.weigh.run.run` or the record changes: stored runs are run again
 
 
 class Kept:

@@ -15,7 +15,7 @@ from amnl.cli import streams
 from amnl.sweep import Store, grid
 from amnl.sweep import drive as sweep
 from amnl.training import RunResult
-from amnl.weigh import my_problem
+from amnl.weigh import template
 
 SMALL = ("--stride", "10", "--batch-size", "32", "--epochs", "1", "--data-dir", "fleet")
 
@@ -180,7 +180,7 @@ def test_no_letter_of_the_package_is_too_much_for_a_console(encoding: str) -> No
 def test_a_console_without_greek_gets_the_verdict(work: Path, console: dict[str, str]) -> None:
     """And the table of a report, and JSON, in another console each."""
     if console.get("PYTHONIOENCODING") == "ascii":
-        text = Path(my_problem.__file__).read_text(encoding="utf-8")
+        text = Path(template.__file__).read_text(encoding="utf-8")
         Path("mine.py").write_text(text, encoding="utf-8")
         done = amnl("weigh", "mine.py", "--seeds", "2", "--epochs", "1", **console)
         assert re.search(r"lambda.*\d", done.stdout)

@@ -13,11 +13,11 @@ from amnl import cmapss
 from amnl.sweep import Progress, Store, family, grid
 from amnl.sweep import drive as sweep
 from amnl.training import TrainConfig
-from amnl.weigh import my_problem
+from amnl.weigh import template
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes, links and names of Unix")
 
-MODULE = Path(my_problem.__file__).read_text(encoding="utf-8").partition("\nif __na")[0]
+MODULE = Path(template.__file__).read_text(encoding="utf-8").partition("\nif __na")[0]
 MODULE += "\ntrain = tuple(column[:100] for column in train)\n"
 QUICK = ("--seeds", 1, "--epochs", 1, "--lams", "0.3,0.7")
 
@@ -138,7 +138,7 @@ def test_a_result_that_cannot_be_saved_is_printed(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amnl.weigh.five_point.write_atomically", full)
+    monkeypatch.setattr("amnl.weigh.result.write_atomically", full)
     done = amnl("weigh", "mine.py", "--out", "found", *QUICK, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["runs"]

@@ -20,8 +20,7 @@ from amnl.losses import moderate_weighted_mse_loss, rmse
 from amnl.stats import MARGIN
 from amnl.training import provenance
 from amnl.training.model import make_model
-from amnl.weigh.five_point import FivePoint
-from amnl.weigh.problem import Losses
+from amnl.weigh import FivePoint, Losses
 
 RESULTS = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows"
 STORE = "runs/five_point_fd003"

@@ -47,8 +47,7 @@ from torch.nn.functional import mse_loss
 from amnl.combine import FIVE
 from amnl.files import write_atomically
 from amnl.training import provenance
-from amnl.weigh.decide import Decision, decide
-from amnl.weigh.problem import Losses, seeded
+from amnl.weigh import Decision, Losses, decide, seeded
 
 TABLE = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows" / "five_point_rates.csv"
 SEEDS = (1, 3, 5, 10)
@@ -219,7 +218,7 @@ def ratios(data: Sequence[Tensor]) -> Tensor:
 def train_all(data: Sequence[Tensor], factor: Tensor, epochs: int = SETTINGS["epochs"]) -> Tensor:
     """Vectors of every problem, seed and weight side by side, (P, seeds, weights, D).
 
-    Step for step what `amnl.weigh.problem.run` does: AdamW, gradients clipped to norm 1.
+    Step for step what `amnl.weigh.run.run` does: AdamW, gradients clipped to norm 1.
     """
     x, y, other_x, other_y = data
     lam = torch.tensor(FIVE)[:, None]

@@ -1,43 +1,10 @@
 """Chapter 9: a problem of one's own."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amnl.study.figures.style import MUTED, PALETTE, RUL_COLOUR, Numbers, panels
-
-
-def five_point(
-    lams: Numbers, differences: Numbers, half: Numbers, reference: float, margin: float, better: str
-) -> Figure:
-    """A reader's own sweep: metric minus metric at the reference, a grey line a seed.
-
-    Parameters
-    ----------
-    lams, differences
-        The (n,) weights and the (n, seeds) differences.
-    half
-        (n,) half widths of 95 % intervals of the means, 0 for none.
-    reference
-        The weight that the others are compared with.
-    margin
-        Half the width of the band.
-    better
-        On which side of zero the metric is better: "above" or "below".
-    """
-    fig, ax = plt.subplots(figsize=(6.4, 3.6))
-    ax.axhspan(-margin, margin, color=PALETTE["FD003"], alpha=0.15, linewidth=0, label="margin")
-    ax.axhline(0, color=MUTED, linewidth=1)
-    ax.plot(lams, differences, color=MUTED, linewidth=0.8, alpha=0.6)
-    ax.errorbar(
-        lams, differences.mean(axis=1), yerr=half, fmt="o-", color=RUL_COLOUR, capsize=3,
-        label="mean, 95 % interval",
-    )  # fmt: skip
-    ax.set(xlabel="λ, the weight of the primary loss", xticks=lams)
-    ax.set(ylabel=f"metric − metric at {reference:g}\n({better} 0: better)")
-    ax.legend(fontsize=10)
-    return fig
+from amnl.study.figures.style import PALETTE, panels
 
 
 def verdict_rates(rates: pd.DataFrame) -> Figure:

@@ -7,20 +7,16 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from amnl.palette import HEALTH_COLOUR as HEALTH_COLOUR
+from amnl.palette import MARKERS as MARKERS
+from amnl.palette import MUTED as MUTED
+from amnl.palette import PALETTE as PALETTE
+from amnl.palette import RUL_COLOUR as RUL_COLOUR
+from amnl.palette import STYLE
+from amnl.palette import TOTAL_COLOUR as TOTAL_COLOUR
+
 Numbers = npt.NDArray[Any]  # an array of any real type
 
-# Okabe and Ito's colours, told apart with any colour vision; the marker says it once more. The
-# explorer draws with both in `book/_static/lambda-explorer.css` and `.js`; a test compares them.
-PALETTE = {
-    "FD001": "#0072B2",
-    "FD002": "#D55E00",
-    "FD003": "#009E73",
-    "FD004": "#AA4499",
-    "mean": "#333333",
-}
-MARKERS = {"FD001": "o", "FD002": "s", "FD003": "^", "FD004": "D", "mean": "P"}
-RUL_COLOUR, HEALTH_COLOUR, TOTAL_COLOUR = "#4B3F9E", "#B26B00", "#111111"
-MUTED = "#8A8A8A"
 MARGIN_BAND = "#E4EFE4"  # behind what counts as equal
 SECOND_UNIT = (0, (2, 1.5))  # the dashes of the second of two tasks or units
 LAM_LABEL = "λ, the weight of the RUL loss"
@@ -28,27 +24,8 @@ RMSE_LABEL = "test RMSE (cycles)"
 
 
 def style() -> None:
-    """Set the book's matplotlib defaults for the rest of the session.
-
-    The background is white, not transparent: the site's dark mode leaves figures as they are.
-    """
-    plt.rcParams.update(
-        {
-            "figure.figsize": (6.4, 3.8),
-            "figure.dpi": 150,
-            "figure.facecolor": "white",
-            "figure.constrained_layout.use": True,
-            "font.size": 11.5,
-            "axes.titlesize": 11.5,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": "#E6E6E6",
-            "lines.linewidth": 1.8,
-            "legend.frameon": False,
-        }
-    )
+    """Set the book's matplotlib defaults for the rest of the session."""
+    plt.rcParams.update(STYLE)
 
 
 def panels(

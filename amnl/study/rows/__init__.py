@@ -10,14 +10,14 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from amnl.training import RunResult
-    from amnl.weigh.five_point import FivePoint
+    from amnl.weigh import FivePoint
 
 __all__ = ["load_five_point", "load_predictions", "load_rows", "load_run", "read_rows"]
 
 # Columns that are text whatever is in them: a commit may be 1234567 or 1e10, a version 2.10.
 TEXT = (
-    "auxiliary", "combiner", "combiner_settings", "commit", "data", "date", "dtype", "hardware", "numpy",
-    "precision", "preset", "python", "subset", "system", "torch",
+    "auxiliary", "combiner", "combiner_settings", "commit", "data", "date", "dtype", "hardware",
+    "numpy", "precision", "preset", "python", "subset", "system", "torch",
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def load_five_point(name: str) -> "FivePoint":
     `name` is its file name without `.json`, such as `five_point-fd003-cycles2`. Raises
     `FileNotFoundError` that lists the stored sweeps.
     """
-    from amnl.weigh.five_point import FivePoint
+    from amnl.weigh import FivePoint
 
     with as_file(_stored(name, "five_point-", ".json")) as path:
         return FivePoint.load(path)

@@ -1,12 +1,5 @@
 """The decision rule of the five-point sweep: from a few paired scores a weight, or "flat".
 
-Scores are paired by seed, so each weight is compared with the reference by its differences. Three
-tests for each, all of Student's t over the seeds:
-
-- *different*: two-sided, Holm's correction over the weights (Holm 1979);
-- *the same*: within ±margin, two one-sided tests (TOST);
-- *not better*: one-sided, the reference is at most `margin` away from it.
-
 Why t and not the protocol's exact sign-flip test? With five seeds that test cannot reject: its
 smallest two-sided p-value is 2/2⁵ = 0.0625. The price is an assumption, that differences between
 seeds are roughly normal. `tools/measure/five_point_rates.py` measures what the rule does when they
@@ -19,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from amnl.stats import ALPHA, holm
 
@@ -34,65 +26,51 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One weight against the reference, over paired seeds.
-
-    finding       "same", "better", "worse", "not better" or "open"
-    mean, half    mean of metric(λ) − metric(reference), and half the width of its 95 % t-interval,
-                  in the metric's unit; the interval is not widened for several comparisons
-    p             of "no difference", Holm-corrected over the other weights
-    p_same        of "the difference is not within ±margin"
-    p_not_better  of "λ is better by the margin or more"
-    """
+    """One weight against the reference, over paired seeds. Differences are in the metric's unit."""
 
     lam: float
-    finding: str
-    mean: float
-    half: float
-    p: float
-    p_same: float
-    p_not_better: float
+    finding: str  # "same", "better", "worse", "not better" or "open"
+    mean: float  # of metric(λ) − metric(reference)
+    half: float  # the width of its 95 % t-interval, not widened for several comparisons
+    p: float  # of "no difference", Holm-corrected over the other weights
+    p_same: float  # of "the difference is not within ±margin"
+    p_not_better: float  # of "λ is better by the margin or more"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What paired scores say.
+    """What paired scores say; as text, one line."""
 
-    verdict      "flat": every weight is the same as the reference; "keep": none is better by the
-                 margin; "better": the recommended one beats the reference; else "undecided"
-    recommended  the weight to take; the reference, unless another one is better
-    reference    0.5, or of the weights tried the nearest to it
-    more_seeds   when undecided: how many more would tell; None for one seed, and for more than 1000
-    """
-
+    # "flat": every weight is the same as the reference; "keep": none is better by the margin;
+    # "better": the recommended one beats the reference; else "undecided"
     verdict: str
-    recommended: float
-    reference: float
+    recommended: float  # the weight to take; the reference, unless another one is better
+    reference: float  # 0.5, or of the weights tried the nearest to it
     margin: float
     seeds: int
     comparisons: tuple[Comparison, ...] = ()
+    # When undecided: how many more would tell; None for one seed, and for more than 1000.
     more_seeds: int | None = None
 
     def __str__(self) -> str:
-        kept, margin = f"{self.reference:g}", f"{self.margin:g}"
+        ref, margin, seeds = f"{self.reference:g}", f"{self.margin:g}", f"{self.seeds} seeds"
         if self.verdict == "better":
             c = next(c for c in self.comparisons if c.lam == self.recommended)
             return (
-                f"λ = {c.lam:g} is better than {kept} by {abs(c.mean):.2g} ± {c.half:.2g} "
-                f"({self.seeds} seeds, 95 % interval, p = {c.p:.2g}): take {c.lam:g}"
+                f"λ = {c.lam:g} is better than {ref} by {abs(c.mean):.2g} ± {c.half:.2g} "
+                f"({seeds}, 95 % interval, p = {c.p:.2g}): take {c.lam:g}"
             )
         if self.verdict == "flat":
-            return f"flat: all are within ±{margin} of {kept} ({self.seeds} seeds): keep {kept}"
+            return f"flat: all are within ±{margin} of {ref} ({seeds}): keep {ref}"
         if self.verdict == "keep":
             worse = ", ".join(f"{c.lam:g}" for c in self.comparisons if c.finding == "worse")
             also = f"; worse: {worse}" if worse else ""
-            return f"keep {kept}: no other weight is better by {margin} ({self.seeds} seeds){also}"
+            return f"keep {ref}: no other weight is better by {margin} ({seeds}){also}"
         if self.seeds == 1:
-            return (
-                f"undecided: one seed cannot tell a weight from luck. Take five; till then {kept}"
-            )
+            return f"undecided: one seed cannot tell a weight from luck. Take five; till then {ref}"
         more = self.more_seeds
         need = f"about {more} more would tell" if more else f"not even {MOST_SEEDS} would tell"
-        return f"undecided after {self.seeds} seeds: {need}. Until then keep {kept}"
+        return f"undecided after {seeds}: {need}. Until then keep {ref}"
 
 
 def reference_of(lams: Sequence[float]) -> float:
@@ -103,7 +81,11 @@ def reference_of(lams: Sequence[float]) -> float:
 def decide(
     scores: Mapping[float, Sequence[float]], margin: float, higher_is_better: bool = False
 ) -> Decision:
-    """The rule. `scores` maps each λ to its metric, one a seed, seeds in the same order throughout.
+    """From paired scores the weight to take, or that it does not matter, or that more are wanted.
+
+    Each weight is compared with the reference by its differences, seed by seed, in three tests of
+    Student's t: *different*, two-sided, with Holm's correction over the weights [1]_; *the same*,
+    within the margin, in two one-sided tests; *not better*, one-sided, by the margin or more.
 
     In this order: "flat" when every weight is the same as the reference; "keep" when none is better
     by `margin` or more (neither needs a correction: each claim needs all of its tests); "better"
@@ -111,51 +93,69 @@ def decide(
     to be smaller than the margin thus moves nobody. The gain of a winner is an overestimate, as it
     was picked for it.
 
-    Raises `ValueError` for scores that do not pair, are not finite, or are of fewer than two λ, and
-    for a `margin` that is not positive.
+    Parameters
+    ----------
+    scores
+        The metric at each λ, one a seed, seeds in the same order throughout.
+    margin
+        The smallest difference worth having, in the metric's unit.
+
+    Raises
+    ------
+    ValueError
+        For scores that do not pair, are not finite, or are of fewer than two λ, and for a margin
+        that is not positive.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
+       Journal of Statistics 6(2), 65-70.
+
+    Examples
+    --------
+    >>> scores = {0.3: [3.1, 3.0, 3.2], 0.5: [3.0, 3.1, 3.1], 0.7: [5.1, 4.9, 5.0]}
+    >>> print(decide(scores, margin=0.5))
+    keep 0.5: no other weight is better by 0.5 (3 seeds); worse: 0.7
     """
     margin = float(margin)  # of NumPy or PyTorch, too
     lams, table = _paired(scores, margin)
-    reference, n = reference_of(lams), table.shape[0]
+    reference, n = reference_of(lams), len(table)
+    undecided = Decision("undecided", reference, reference, margin, n)
     if n == 1:
-        return Decision("undecided", reference, reference, margin, n)
-    others = [lam for lam in lams if lam != reference]
-    d = _differences(lams, table, reference)
+        return undecided
+    at = lams.index(reference)
+    d = np.delete(table, at, axis=1) - table[:, [at]]
     loss = -d if higher_is_better else d  # positive: worse than the reference
-    dust = _NO_SPREAD * float(np.abs(table).max())
-    above, below = _p_above(loss, 0.0, dust), _p_above(-loss, 0.0, dust)
+    rounding = _NO_SPREAD * float(np.abs(table).max())
+    above, below = _p_above(loss, 0.0, rounding), _p_above(-loss, 0.0, rounding)
     p = holm(np.minimum(1.0, 2 * np.minimum(above, below)))
-    not_better = _p_above(loss, -margin, dust)
-    same = np.maximum(not_better, _p_above(-loss, -margin, dust))
+    not_better = _p_above(loss, -margin, rounding)
+    same = np.maximum(not_better, _p_above(-loss, -margin, rounding))
     mean, half = d.mean(axis=0), stdtrit(n - 1, 0.975) * d.std(axis=0, ddof=1) / math.sqrt(n)
+    different, gain = p < ALPHA, -loss.mean(axis=0)
     finding = np.select(
-        [
-            same < ALPHA,
-            (p < ALPHA) & (loss.mean(axis=0) < 0),
-            (p < ALPHA) & (loss.mean(axis=0) > 0),
-            not_better < ALPHA,
-        ],
+        [same < ALPHA, different & (gain > 0), different & (gain < 0), not_better < ALPHA],
         ["same", "better", "worse", "not better"],
         "open",
-    )
+    ).tolist()
     numbers = np.column_stack([mean, half, p, same, not_better]).tolist()
+    others = lams[:at] + lams[at + 1 :]
     comparisons = tuple(
-        Comparison(lam, str(word), *row)
-        for lam, row, word in zip(others, numbers, finding, strict=True)
+        Comparison(lam, word, *row) for lam, word, row in zip(others, finding, numbers, strict=True)
     )
-    found = Decision("undecided", reference, reference, margin, n, comparisons)
-    if (finding == "same").all():
+    found = replace(undecided, comparisons=comparisons)
+    if set(finding) == {"same"}:
         return replace(found, verdict="flat")
     if (not_better < ALPHA).all():
         return replace(found, verdict="keep")
     better = [k for k, word in enumerate(finding) if word == "better"]
     if better:
-        best = min(better, key=lambda k: float(loss[:, k].mean()))
+        best = max(better, key=lambda k: gain[k])
         return replace(found, verdict="better", recommended=others[best])
-    return replace(found, more_seeds=more_seeds(loss, margin, dust))
+    return replace(found, more_seeds=more_seeds(loss, margin, rounding))
 
 
-def more_seeds(loss: Array, margin: float, dust: float = 0.0) -> int | None:
+def more_seeds(loss: Array, margin: float, rounding: float = 0.0) -> int | None:
     """About how many more seeds would end an "undecided"; None when that is more than 1000.
 
     `loss`, shape (seeds, m): differences from the reference, positive is worse. Takes their means
@@ -163,16 +163,18 @@ def more_seeds(loss: Array, margin: float, dust: float = 0.0) -> int | None:
     better, or all are found not better, with a probability of 80 % (noncentral t; Bonferroni over
     the m weights for the first, and for the probability of all in the second). Two or three seeds
     know their spread badly, so take it as an order of magnitude. Weights whose differences spread
-    by no more than `dust` are judged by their sign, so for them it is counted, not estimated.
+    by no more than `rounding` are judged by their sign, so for them it is counted, not estimated.
     """
+    from scipy.stats import nct  # a second; scipy.special.nctdtr is NaN at some of these arguments
+
     n, m = loss.shape
-    flat, mean = _flat(loss, dust), loss.mean(axis=0)
+    flat, mean = _flat(loss, rounding), loss.mean(axis=0)
     spread = math.sqrt(float(loss[:, ~flat].var(axis=0, ddof=1).mean())) if not flat.all() else 1.0
     counts = np.unique(np.geomspace(n + 1, MOST_SEEDS, 60).astype(int))
     step = mean[:, None] * np.sqrt(counts) / spread
     room = step + margin * np.sqrt(counts) / spread
-    better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA / (2 * m)), counts - 1, -step)
-    not_better = scipy.stats.nct.sf(stdtrit(counts - 1, 1 - ALPHA), counts - 1, room)
+    better = nct.sf(stdtrit(counts - 1, 1 - ALPHA / (2 * m)), counts - 1, -step)
+    not_better = nct.sf(stdtrit(counts - 1, 1 - ALPHA), counts - 1, room)
     sign = 0.5**counts
     better[flat] = (mean[flat, None] < 0) & (2 * m * sign < ALPHA)
     not_better[flat] = (mean[flat, None] + margin > 0) & (sign < ALPHA)
@@ -191,7 +193,7 @@ def luck(scores: Mapping[float, Sequence[float]]) -> float:
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     noise = math.sqrt(float((rest**2).sum()) / ((n - 1) * (k - 1)) / n)
     z = np.linspace(-8, 8, 4001)
-    density = k * scipy.stats.norm.pdf(z) * scipy.stats.norm.cdf(z) ** (k - 1)
+    density = k * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * ndtr(z) ** (k - 1)
     return noise * float(np.trapezoid(z * density, z))
 
 
@@ -209,21 +211,16 @@ def _paired(scores: Mapping[float, Sequence[float]], margin: float) -> tuple[lis
     return lams, np.array([scores[lam] for lam in lams], dtype=float).T
 
 
-def _differences(lams: Sequence[float], table: Array, reference: float) -> Array:
-    at = lams.index(reference)
-    return np.delete(table, at, axis=1) - table[:, [at]]
+def _flat(d: Array, rounding: float) -> NDArray[np.bool_]:
+    """Of each column, whether its differences are one number, but for `rounding`."""
+    return np.asarray(np.ptp(d, axis=0) <= rounding)
 
 
-def _flat(d: Array, dust: float) -> NDArray[np.bool_]:
-    """Of each column, whether its differences are one number, but for `dust`."""
-    return np.asarray(np.ptp(d, axis=0) <= dust)
-
-
-def _p_above(d: Array, bound: float, dust: float) -> Array:
+def _p_above(d: Array, bound: float, rounding: float) -> Array:
     """One-sided p-values, shape (m,), of "the mean of d[:, k] is not above `bound`"."""
     n = len(d)
     excess = d.mean(axis=0) - bound
     spread = d.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = stdtr(n - 1, -excess * math.sqrt(n) / spread)
-    return np.where(_flat(d, dust), np.where(excess > 0, 0.5**n, 1.0), p)
+    return np.where(_flat(d, rounding), np.where(excess > 0, 0.5**n, 1.0), p)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from amnl import five_point_sweep
-from amnl.weigh.problem import ProblemError
+from amnl.weigh import ProblemError
 
 B, T = 16, 6  # rows a batch, steps a row
 draw = torch.Generator().manual_seed(0)

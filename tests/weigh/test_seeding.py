@@ -10,12 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from test_five_point import TRAIN, build, losses, metric, problem, sweep
+from small_problem import TRAIN, build, losses, metric, problem, sweep
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+from amnl.weigh import ProblemError
 from amnl.weigh.five_point import _run_pickled
-from amnl.weigh.problem import ProblemError
 
 # How each is read, and how a reader's function may set it.
 STATE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {

@@ -23,7 +23,7 @@ import amnl
 # ----------------------------------------------------------------------------------------- the data
 
 
-def let_go(beams: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def measure(beams: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Readings (beams, 64), damping (beams,) in percent, clamp (beams,) 0 to 2."""
     draw = torch.Generator().manual_seed(seed)
     clamp = torch.randint(3, (beams,), generator=draw)
@@ -40,8 +40,8 @@ def let_go(beams: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 # A tuple of tensors, one row a sample, or any PyTorch Dataset. Never the data you will report on.
-train = let_go(1000, seed=1)
-val = let_go(1000, seed=2)
+train = measure(1000, seed=1)
+val = measure(1000, seed=2)
 
 # -------------------------------------------------------------------------------- model and losses
 
