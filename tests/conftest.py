@@ -6,14 +6,11 @@ and its tests must start all the same.
 
 import functools
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from shared import BROWSERS, Rendered, find_browser, render
 
 # The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Some want
 # one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu tests/test_gpu.py.
@@ -34,8 +31,6 @@ for name in ("AMNL_DATA_DIR", "AMNL_CACHE_DIR"):
     if given := os.environ.get(name):
         os.environ[name] = str(Path(given).expanduser().absolute())
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 @functools.cache
 def no_nasa_files() -> str | None:
@@ -50,10 +45,6 @@ def no_data_for(notebook: Path) -> str | None:
     import pages
 
     return pages.missing_data(nbformat.read(notebook, as_version=4))
-
-
-def find_browser() -> str | None:
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def reason_to_skip(item: pytest.Item) -> str | None:
@@ -72,29 +63,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := reason_to_skip(item):
             item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A finished `jupyter-book build`: its exit status, its log and where the pages lie."""
-
-    status: int
-    log: str
-    html: Path
-
-
-def render(staged: Path, output: Path) -> Rendered:
-    """Render staged pages with warnings as errors."""
-    import pages
-
-    done = subprocess.run(
-        pages.render_command(staged, output),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    return Rendered(done.returncode, done.stdout + done.stderr, output / "_build" / "html")
 
 
 @pytest.fixture(scope="session")
@@ -136,15 +104,3 @@ def beside_a_fleet(
     (tmp_path / "fleet").symlink_to(small_fleet)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def session_of(process: "subprocess.Popen[str]") -> list[int]:
-    """Every living process that this one started in its own session, and itself."""
-    import psutil
-
-    found = []
-    for other in psutil.process_iter():
-        with suppress(OSError, psutil.Error):
-            if os.getsid(other.pid) == process.pid and other.status() != psutil.STATUS_ZOMBIE:
-                found.append(other.pid)
-    return found

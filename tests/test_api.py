@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 import package_page
 import pages
 import pytest
-from conftest import Rendered
+from shared import Rendered
 
 import amnl
 

@@ -18,7 +18,6 @@ import pages
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Rendered, find_browser
 from PIL import Image
 from playwright.sync_api import (
     Browser,
@@ -28,6 +27,7 @@ from playwright.sync_api import (
     Request,
     sync_playwright,
 )
+from shared import Rendered, find_browser
 
 from amnl import stats
 from amnl.study.rows import load_rows

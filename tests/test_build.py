@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import nbformat
 import pages
 import pytest
-from conftest import Rendered, render
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
+from shared import Rendered, render
 
 PAGES = list(pages.html_pages(pages.ROOT))
 NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]

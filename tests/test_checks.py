@@ -7,8 +7,8 @@ import checks
 import pages
 import pandas as pd
 import pytest
-from conftest import Rendered
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from shared import Rendered
 
 from amnl.study.rows import read_rows
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tarfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ import paper_scale
 import pytest
 
 from amnl.cmapss import emulator
-from amnl.sweep import Store, fixed, grid
-from amnl.sweep import drive as sweep
+from amnl.sweep import Progress, Store, fixed, grid, run
 from amnl.training import TrainConfig
 
 TINY = {"stride": 8, "epochs": 2, "batch_size": 64}
@@ -38,7 +38,7 @@ def tiny(name: str, preset: str) -> list[TrainConfig]:
 
 @pytest.fixture
 def command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(sweep, "_on_gpu", lambda device: True)  # in this process, side by side
+    monkeypatch.setattr(paper_scale, "run", partial(run, workers=0))  # in this process
     monkeypatch.setattr(paper_scale, "family", tiny)
 
     def call(*options: str) -> None:
@@ -128,10 +128,8 @@ def test_a_cell_that_fails_is_named_and_the_command_fails(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    runs = sweep.run
-
-    def wild(cells: list[TrainConfig], *arguments: Any, **settings: Any) -> sweep.Progress:
-        progress = runs(cells, *arguments, **settings)
+    def wild(cells: list[TrainConfig], *arguments: Any, **settings: Any) -> Progress[TrainConfig]:
+        progress = run(cells, *arguments, **settings, workers=0)
         progress.failed.append((cells[0], f"{cells[0].subset} came to grief"))
         return progress
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from amnl.cli.output import duration, err, on_terminal, say
 
 if TYPE_CHECKING:
-    from amnl.sweep import Progress
+    from amnl.runs import Progress
     from amnl.training import TrainConfig
 
 
@@ -35,11 +35,11 @@ def epochs_shown(epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 @contextmanager
-def sweep_shown() -> Iterator[Callable[["Progress"], None]]:
+def sweep_shown() -> Iterator[Callable[["Progress[TrainConfig]"], None]]:
     """A table that follows a sweep; on something else than a terminal, a line a finished cell."""
     from rich.live import Live
 
-    def table(progress: "Progress") -> Table:
+    def table(progress: "Progress[TrainConfig]") -> Table:
         left = progress.seconds_left
         shown = Table(
             title=f"{progress.left} of {progress.total} cells left, {progress.workers} workers, "
@@ -62,7 +62,7 @@ def sweep_shown() -> Iterator[Callable[["Progress"], None]]:
         return
     said = 0
 
-    def tell(progress: "Progress") -> None:
+    def tell(progress: "Progress[TrainConfig]") -> None:
         nonlocal said
         for cell in progress.finished[said:]:
             left = progress.seconds_left
@@ -76,6 +76,5 @@ def sweep_shown() -> Iterator[Callable[["Progress"], None]]:
 
 
 def label(cell: "TrainConfig") -> str:
-    weight = cell.combiner_settings.get("rul_weight") if cell.combiner == "fixed" else None
-    what = cell.combiner if weight is None else f"λ={weight:g}"
+    what = cell.combiner if cell.lam is None else f"λ={cell.lam:g}"
     return f"{what} unit={cell.rul_unit:g} seed={cell.seed}"

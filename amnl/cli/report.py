@@ -54,6 +54,7 @@ def report(
     """Turn a store into a tidy table, one row a finished cell; every record is verified."""
     from amnl import cmapss
     from amnl import sweep as sweeps
+    from amnl.study import protocol
     from amnl.training import recorded
 
     keeps("the store is as it was, and nothing was written")
@@ -61,7 +62,7 @@ def report(
     with plain_errors(USAGE):
         wanted = None if seeds.strip().lower() == "all" else parse_seeds(seeds)
         family = family and family.strip().lower()
-        cells = sweeps.family(family, preset) if family else []
+        cells = protocol.family(family, preset) if family else []
         check_apart(**targets)
         for name, target in targets.items():
             if as_json and is_stdout(target):

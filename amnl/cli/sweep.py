@@ -38,7 +38,9 @@ from amnl.cli.progress import sweep_shown
 from amnl.cli.signals import keeps
 
 if TYPE_CHECKING:
-    from amnl.sweep import Estimate, Progress, Store
+    from amnl.runs import Progress
+    from amnl.sweep import Estimate, Store
+    from amnl.training import TrainConfig
 
 # What makes up a grid. A family of the protocol has its own.
 _GRID = ("batch_size", "combiner", "epochs", "lams", "lr", "rul_units", "seeds", "setting",
@@ -94,6 +96,7 @@ def sweep(
 ) -> None:
     """Train a grid of cells into a store. Run it again to go on where it stopped."""
     from amnl import sweep as sweeps
+    from amnl.study import protocol
 
     with plain_errors(USAGE):
         if module:
@@ -102,7 +105,7 @@ def sweep(
         if family:
             if found := [name for name in _GRID if is_given(context, name)]:
                 raise ValueError(f"--family {family} has its own grid; leave out {flag(found[0])}")
-            cells = sweeps.family(family.strip().lower(), preset)
+            cells = protocol.family(family.strip().lower(), preset)
         else:
             if is_given(context, "lams") and (combiner != "fixed" or setting):
                 raise ValueError("--lams is for the fixed combiner without --setting")
@@ -156,7 +159,7 @@ def _store_of(folder: Path, dry: ExitStack | None) -> "Store":
     return Store(dry.enter_context(TemporaryDirectory()))
 
 
-def _emit_sweep(as_json: bool, progress: "Progress", store: "Store") -> None:
+def _emit_sweep(as_json: bool, progress: "Progress[TrainConfig]", store: "Store") -> None:
     seconds = time.monotonic() - progress.started
     record: dict[str, Any] = {
         "cells": progress.total,

@@ -116,7 +116,7 @@ def _settings_of(path: Path, module: ModuleType, chosen: dict[str, Any]) -> dict
 def _client(
     stack: ExitStack, module: ModuleType, scheduler: str | None, workers: int | None
 ) -> Any:
-    from amnl.sweep import connect
+    from amnl.runs import connect
 
     client = stack.enter_context(connect(scheduler, workers or 1))
     import cloudpickle

@@ -1,15 +1,8 @@
 """What decides a value, as 16 hexadecimal digits: the code of functions, the content of all else.
 
-Stored results are known by it. Two values that may behave differently must differ in it; the same
-value must have it again in another process, below another comment, and beside other settings in its
-file. Three libraries were tried first, and `tests/test_fingerprint.py` has what they fail:
-`dask.tokenize` and `joblib.hash` take a function of an imported module by its name, so that neither
-an edited helper nor another number that it holds is noticed; cloudpickle's bytes differ from
-process to process, as sets do, and with each line number. The bytes of a source file change with
-`seeds = 10` at its end, which should train the new seeds and no others.
-
-Code that comes with Python or a package counts by its name, and where a value cannot be looked
-into, as an open file, there is no fingerprint: `UnreadError`.
+Written by hand because libraries fail `tests/runs/test_fingerprint.py`: `dask.tokenize` and
+`joblib.hash` miss an edited helper of an imported module, cloudpickle's bytes change with each line
+number, set and process, and a source file's bytes with `seeds = 10` at its end.
 """
 
 import copyreg
@@ -44,7 +37,22 @@ class UnreadError(ValueError):
 
 
 def fingerprint(*values: Any) -> str:
-    """16 hexadecimal digits. Raises `UnreadError`."""
+    """16 hexadecimal digits that two values share only where they behave alike.
+
+    The same value has them again in another process, below another comment, and beside other
+    settings in its file. Code that comes with Python or a package counts by its name, code of the
+    reader's by its bytecode and all that it refers to.
+
+    Raises
+    ------
+    UnreadError
+        Where a value cannot be looked into, as an open file.
+
+    Examples
+    --------
+    >>> fingerprint(lambda x: 2 * x) == fingerprint(lambda x: 3 * x)
+    False
+    """
     digest = _Digest()
     for value in values:
         digest.add(value)
@@ -79,7 +87,11 @@ class _Digest:
 
 def _parts(value: Any) -> Iterator[Any]:
     """What tells a value from others of its type: numbers as memory, everything else in turn."""
-    if isinstance(value, Tensor) and _is_dense(value):
+    if (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_nested or value.is_quantized or value.is_meta)
+    ):
         plain = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
         yield f"{plain.dtype} {tuple(plain.shape)} {value.requires_grad}"
         yield plain.flatten().view(torch.uint8).numpy().data
@@ -130,9 +142,12 @@ def _parts_of_function(value: types.FunctionType) -> Iterator[Any]:
     yield from (_content(cell) for cell in value.__closure__ or ())
     space = value.__globals__
     if not _is_installed(space.get("__name__")):
-        code, names = value.__code__, _names(value.__code__)
-        yield from _named(space, _globals(code), names)
-        imported = _imported(code, space.get("__package__"))
+        steps = list(_steps(value.__code__))
+        names = {s.argval for s in steps if s.opcode in dis.hasname}
+        outside = {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
+        modules = {s.argval for s in steps if s.opname == "IMPORT_NAME"}
+        yield from _named(space, outside, names)
+        imported = _imported(modules, space.get("__package__"))
         yield from _named(imported, imported.keys(), names)
 
 
@@ -196,24 +211,22 @@ def _named(
             yield from _named(vars(value), names, names, (*inside, value))
 
 
-def _globals(code: types.CodeType) -> set[str]:
-    """Global names that a function looks up or sets, its inner functions too."""
-    steps = (step for part in _with_inner(code) for step in dis.get_instructions(part))
-    return {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
-
-
-def _imported(code: types.CodeType, package: str | None) -> dict[str, types.ModuleType]:
-    """The modules that a function imports as it runs. They are imported now."""
+def _imported(modules: set[str], package: str | None) -> dict[str, types.ModuleType]:
+    """Modules that a function imports as it runs, in its package or not. They are imported now."""
     found = {}
-    for part in _with_inner(code):
-        for step in dis.get_instructions(part):
-            if step.opname != "IMPORT_NAME":
-                continue
-            relative = f"{package}.{step.argval}".rstrip(".")
-            for name in (step.argval, relative) if package else (step.argval,):
-                with suppress(Exception):  # what is wrong with it, the function will say
-                    found[name] = importlib.import_module(name)
+    for module in modules:
+        for name in (module, f"{package}.{module}".rstrip(".")) if package else (module,):
+            with suppress(Exception):  # what is wrong with it, the function will say
+                found[name] = importlib.import_module(name)
     return found
+
+
+def _steps(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """The bytecode of a function and of its inner functions."""
+    yield from dis.get_instructions(code)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _steps(constant)
 
 
 def _content(cell: types.CellType) -> Any:
@@ -221,23 +234,6 @@ def _content(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:  # not yet assigned
         return None
-
-
-def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _with_inner(constant)
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """All names that a function looks up, of attributes and in its inner functions, too."""
-    return set().union(*(part.co_names for part in _with_inner(code)))
-
-
-def _is_dense(value: Tensor) -> bool:
-    plain = value.layout is torch.strided and not value.is_nested
-    return plain and not value.is_quantized and not value.is_meta
 
 
 def _has_a_name(value: Any) -> bool:

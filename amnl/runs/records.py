@@ -14,29 +14,45 @@ class StoreError(RuntimeError):
 
 
 def canonical(value: Any) -> bytes:
-    """The one JSON text of a value: keys sorted, no blanks, no NaN."""
+    """The one JSON text of a value: keys sorted, no blanks, no NaN.
+
+    Raises
+    ------
+    TypeError
+        For what JSON has no kind for. Numbers of NumPy and PyTorch become Python's own.
+    ValueError
+        For NaN and infinities.
+    """
     return json.dumps(
         value, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_plain
     ).encode()
 
 
 def _as_plain(value: Any) -> Any:
-    """A number of NumPy or PyTorch as Python's own."""
     if not hasattr(value, "item"):
         raise TypeError(f"{value!r} ({type(value).__name__}) cannot be kept in a record")
     return value.item()
 
 
 def sealed(run: dict[str, Any]) -> bytes:
-    """The record of a run: its plain values, and their checksum."""
+    """The record of a run: its plain values, and their checksum.
+
+    Examples
+    --------
+    >>> sealed({"score": 0.5})[:28]
+    b'{"run":{"score":0.5},"sha256'
+    """
     return canonical({"sha256": hashlib.sha256(canonical(run)).hexdigest(), "run": run})
 
 
 def unsealed(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
     """What `parse` makes of the run in a sealed record.
 
-    Raises `StoreError` that names the file when it is not, byte by byte, what was written, or when
-    `parse` raises `ValueError`, `KeyError` or `TypeError`.
+    Raises
+    ------
+    StoreError
+        Naming the file, where it is not, byte by byte, what was written, or where `parse` raises
+        `ValueError`, `KeyError` or `TypeError`.
     """
     try:
         written = path.read_bytes()
@@ -48,3 +64,13 @@ def unsealed(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
         raise StoreError(
             f"{path} is damaged ({error}). Delete it; the next sweep runs it again."
         ) from error
+
+
+def unwritable(folder: Path, error: Exception) -> StoreError:
+    """What to raise where a store's folder cannot be written."""
+    cause = error.__cause__ or error
+    reason = getattr(cause, "strerror", None) or cause
+    return StoreError(
+        f"the store {folder} cannot be written: {reason}. Finished cells "
+        "are safe; make room or name another --store, and run the same command again."
+    )

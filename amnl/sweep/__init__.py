@@ -1,21 +1,31 @@
-from amnl.runs.records import StoreError as StoreError
-from amnl.sweep.drive import ADAPTIVE as ADAPTIVE
-from amnl.sweep.drive import FAMILIES as FAMILIES
-from amnl.sweep.drive import NORMALISED as NORMALISED
-from amnl.sweep.drive import STRIDES as STRIDES
-from amnl.sweep.drive import TOGETHER as TOGETHER
-from amnl.sweep.drive import UNITS as UNITS
-from amnl.sweep.drive import Estimate as Estimate
-from amnl.sweep.drive import OtherVersionError as OtherVersionError
-from amnl.sweep.drive import Progress as Progress
-from amnl.sweep.drive import Store as Store
-from amnl.sweep.drive import config_of as config_of
-from amnl.sweep.drive import connect as connect
-from amnl.sweep.drive import estimate as estimate
-from amnl.sweep.drive import family as family
-from amnl.sweep.drive import fixed as fixed
-from amnl.sweep.drive import grid as grid
-from amnl.sweep.drive import keep_freed_memory as keep_freed_memory
-from amnl.sweep.drive import run as run
-from amnl.sweep.drive import to_history as to_history
-from amnl.sweep.drive import to_rows as to_rows
+"""Sweeps over C-MAPSS cells: which there are, the store of their results, and running the rest.
+
+A cell is one training, and a `TrainConfig` says all about it.
+"""
+
+from amnl.runs import Progress, StoreError
+from amnl.sweep.cost import Estimate, estimate
+from amnl.sweep.grid import STRIDES, fixed, grid
+from amnl.sweep.running import TOGETHER, run
+from amnl.sweep.store import OtherVersionError, Store
+from amnl.sweep.table import config_of, to_history, to_rows
+
+__all__ = [  # noqa: RUF022 - in groups
+    # which cells
+    "grid",
+    "fixed",
+    "STRIDES",
+    # running them
+    "run",
+    "Progress",
+    "TOGETHER",
+    "estimate",
+    "Estimate",
+    # their results
+    "Store",
+    "StoreError",
+    "OtherVersionError",
+    "to_rows",
+    "to_history",
+    "config_of",
+]

@@ -31,7 +31,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from amnl import cmapss
 from amnl.cmapss import MAX_RUL, WINDOW, Data, Source, Windows
-from amnl.combiners import Combiner, make_combiner
+from amnl.combiners import Combiner, FixedWeightLoss, make_combiner
 from amnl.files import write_atomically
 from amnl.losses import accuracy, macro_f1, moderate_weighted_mse_loss, nasa_score, rmse
 from amnl.provenance import commit, provenance
@@ -129,6 +129,15 @@ class TrainConfig:
                 f"auxiliary 'fault' needs a subset with two fault modes, "
                 f"{' or '.join(cmapss.TWO_FAULTS)}, got {self.subset}"
             )
+
+    @property
+    def lam(self) -> float | None:
+        """λ, where the fixed combiner weighs the tasks with λ and 1 - λ exactly; else None."""
+        if self.combiner != "fixed":
+            return None
+        weights = FixedWeightLoss(**self.combiner_settings).get_weights()
+        lam = weights["rul_weight"]
+        return lam if weights["health_weight"] == 1.0 - lam else None
 
     def _plain(self, name: str, kind: Any) -> Any:
         value = getattr(self, name)

@@ -8,10 +8,8 @@ statistics are ours.
 """
 
 import pickle
-import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import CancelledError
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +18,21 @@ from torch import nn
 
 from amnl.combine import FIVE
 from amnl.combiners import FixedWeightLoss
-from amnl.runs.memory import keep_freed_memory
+from amnl.runs import Claims, InProcess, OnDask, Progress, Workers, drive, keep_freed_memory
 from amnl.weigh.check import check
 from amnl.weigh.check_runs import check_runs
 from amnl.weigh.data import check_data
 from amnl.weigh.decision import decide
 from amnl.weigh.inputs import check_functions, check_rest, count, positive, weights
-from amnl.weigh.kept import Kept
 from amnl.weigh.notes import notes_on
 from amnl.weigh.problem import Losses, Metric, Problem
-from amnl.weigh.result import FivePoint, Settings, scores_by_lam
-from amnl.weigh.result import duration as _minutes
+from amnl.weigh.result import FivePoint, Settings, duration, scores_by_lam
 from amnl.weigh.run import Run, run
 from amnl.weigh.scale import mean_scale
+from amnl.weigh.store import RunStore
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_TRIES = 4  # as often as Dask itself lets a task's workers die
-_SAFE = "Finished runs are in the store, if you named one"
 
 
 def five_point_sweep(
@@ -149,13 +143,13 @@ def five_point_sweep(
     check_data(train, val)
     dtype = torch.get_default_dtype()
     problem = Problem(build, losses, metric, train, val, combiner, epochs, batch_size, lr, dtype)
-    kept = Kept(store, problem)
+    stored = RunStore(store, problem)
     checked = check(problem, lams, same_start)
-    kept.look_again(problem)
-    for note in kept.notes:
+    stored.look_again(problem)
+    for note in stored.notes:
         tell(note)
     tell(f"before training, {checked.scale}")
-    runs = _all_runs(problem, checked.shared, lams, seeds, kept, client, tell)
+    runs = _all_runs(problem, checked.shared, lams, seeds, stored, client, tell)
     check_runs(runs, len(lams), seeds)
     scores = scores_by_lam(runs)
     decision = decide(scores, margin, larger)
@@ -167,7 +161,7 @@ def five_point_sweep(
         untrained=checked.untrained,
         decision=decision,
         runs=tuple(runs),
-        notes=(*checked.notes, *kept.notes, *noted),
+        notes=(*checked.notes, *stored.notes, *noted),
         settings=settings,
     )
 
@@ -177,68 +171,55 @@ def _all_runs(
     shared: Sequence[str],
     lams: Sequence[float],
     seeds: int,
-    kept: Kept,
+    store: RunStore,
     client: "Client | None",
     tell: Callable[[str], object],
 ) -> list[Run]:
     """Every run, stored or trained; seeds outermost, so that an early stop has whole ones."""
     cells = [(lam, seed) for seed in range(seeds) for lam in lams]
-    found = {cell: one for cell in cells if (one := kept.get(*cell))}
-    waiting, start = [cell for cell in cells if cell not in found], time.monotonic()
+    found = {cell: had for cell in cells if (had := store.load(*cell))}
+    waiting = {store.path(*cell): cell for cell in cells if cell not in found}
+    progress: Progress[tuple[float, int]] = Progress(len(cells), before=len(found))
     if found:
         tell(f"{len(found)} of {len(cells)} runs are in the store")
-    if client is not None:
-        fresh = _on_dask(client, problem, shared, waiting)
-    else:
-        fresh = (run(problem, shared, *cell) for cell in waiting)
-    with closing(fresh):  # an error of `tell` ends it now, its tasks too
-        for done, one in enumerate(fresh, start=1):
-            kept.put(one)
+    with ExitStack() as stack:  # an error of `tell` ends all now, what runs on Dask too
+        claims = None
+        if store.records is not None and waiting:
+            store.records.check_space(len(waiting))
+            claims = stack.enter_context(Claims(store.records.folder))
+        workers = _workers(problem, shared, client)
+        ended = drive(waiting, workers, progress, claims=claims)
+        for _, one in stack.enter_context(closing(ended)):
+            if isinstance(one, Exception):
+                raise RuntimeError(
+                    "a run took its worker down several times; is there enough memory? Finished "
+                    "runs are in the store, if you named one"
+                ) from one
+            store.put(one)
             found[one.lam, one.seed] = one
-            left = (time.monotonic() - start) / done * (len(waiting) - done)
+            left = progress.seconds_left or 0.0
             tell(
                 f"λ = {one.lam:g}, seed {one.seed}: {one.score:.4g}; {len(found)} of {len(cells)} "
-                f"runs, {_minutes(left / 60)} to go"
+                f"runs, {duration(left / 60)} to go"
             )
+    elsewhere = {cell: store.load(*cell) for cell in cells if cell not in found}
+    found |= {cell: had for cell, had in elsewhere.items() if had}
     return [found[cell] for cell in cells]
 
 
-def _on_dask(
-    client: "Client", problem: Problem, shared: Sequence[str], cells: Sequence[tuple[float, int]]
-) -> Generator[Run, None, None]:
+def _workers(
+    problem: Problem, shared: Sequence[str], client: "Client | None"
+) -> Workers[tuple[float, int], Run]:
+    """This process, or the cluster's: they get the problem once, and then cells."""
+    if client is None:
+        return InProcess(lambda cells: [run(problem, shared, *cell) for cell in cells])
     import cloudpickle
-    from distributed import KilledWorker, as_completed
 
-    pickled = cloudpickle.dumps((problem, shared))
-    lost, tries = list(cells), 0
-    while lost:
-        if tries == _TRIES:
-            raise RuntimeError(
-                f"Dask lost {len(lost)} runs {_TRIES} times, as workers died that held the data; "
-                f"{_SAFE}"
-            )
-        tries += 1
-        whole = client.scatter(pickled, hash=False)
-        futures = {client.submit(_run_pickled, whole, *c, pure=False): c for c in lost}
-        lost = []
-        try:
-            for future in as_completed(futures):
-                try:
-                    one = future.result()
-                except CancelledError:  # the worker that held the problem is gone
-                    lost.append(futures[future])
-                else:
-                    yield one
-        except KilledWorker as error:
-            raise RuntimeError(
-                f"a run took its worker down several times; is there enough memory? {_SAFE}"
-            ) from error
-        finally:
-            client.cancel(list(futures))
+    return OnDask(client, _run_pickled, cloudpickle.dumps((problem, shared)))
 
 
-def _run_pickled(whole: bytes, lam: float, seed: int) -> Run:
+def _run_pickled(whole: bytes, cells: Sequence[tuple[float, int]]) -> list[Run]:
     """On a worker."""
     keep_freed_memory()
     problem, shared = pickle.loads(whole)
-    return run(problem, shared, lam, seed)
+    return [run(problem, shared, *cell) for cell in cells]

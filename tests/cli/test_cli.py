@@ -17,7 +17,8 @@ from amnl.cli.options import combiner_settings, parse_seeds
 from amnl.cli.paths import check_target
 from amnl.cmapss import errors
 from amnl.combiners import names, settings_of
-from amnl.sweep import Progress, Store, family, grid
+from amnl.study.protocol import family
+from amnl.sweep import Progress, Store, grid
 from amnl.training import RunResult, TrainConfig
 
 
@@ -397,7 +398,7 @@ def test_a_list_may_have_spaces_and_a_name_any_case(
         asked.extend(cells)
         return Progress(total=len(cells))
 
-    monkeypatch.setattr("amnl.sweep.drive.run", run)
+    monkeypatch.setattr("amnl.sweep.run", run)
     done = amnl("sweep", "--store", tmp_path / "runs", "--data-dir", folder, *arguments)
     assert done.exit_code == 0, done.output
     assert {getattr(cell, field) for cell in asked} == values

@@ -12,8 +12,7 @@ import pytest
 
 from amnl import cmapss
 from amnl.cli import streams
-from amnl.sweep import Store, grid
-from amnl.sweep import drive as sweep
+from amnl.sweep import Store, cost, grid
 from amnl.training import RunResult
 from amnl.weigh import template
 
@@ -101,7 +100,7 @@ def test_the_peak_of_memory_is_in_bytes(
     used = SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: SimpleNamespace(ru_maxrss=700_000))
     monkeypatch.setitem(sys.modules, "resource", used)
     monkeypatch.setattr(sys, "platform", system)
-    assert sweep._peak_memory() == 700_000 * factor
+    assert cost.peak_memory() == 700_000 * factor
 
 
 BARE = """
@@ -137,9 +136,8 @@ sys.meta_path[:] = map(Hider, sys.meta_path)
 import pytest
 pytest.main(["-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/test_gpu.py"])
 import amnl.sweep as s
-s._on_gpu = lambda device: True  # its way of training, on this machine's CPU
 cells = s.grid(("FD001",), range(2), epochs=1, stride=10, batch_size=32)
-print("swept", s.run(cells, s.Store(sys.argv[1]), data_dir=sys.argv[2]).done)
+print("swept", s.run(cells, s.Store(sys.argv[1]), data_dir=sys.argv[2], workers=0).done)
 """
 
 
@@ -257,7 +255,7 @@ def test_a_shell_completes_commands(work: Path) -> None:
 # ------------------------------------------------------------------------------------------ scripts
 
 UNGUARDED = """
-from amnl.sweep import drive as sweep
+from amnl import sweep
 cells = sweep.grid(("FD001",), range(2), epochs=1, stride=10, batch_size=32)
 {call}
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_cli import SHORT, amnl, finished
 
-from amnl import cmapss
-from amnl.sweep import Progress, Store, family, grid
-from amnl.sweep import drive as sweep
+from amnl import cmapss, sweep
+from amnl.study.protocol import family
+from amnl.sweep import Progress, Store, grid
 from amnl.training import TrainConfig
 from amnl.weigh import template
 

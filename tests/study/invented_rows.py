@@ -9,7 +9,7 @@ import pandas as pd
 
 from amnl.study import claims
 from amnl.study.claims import Ruling
-from amnl.study.grids import GRIDS
+from amnl.study.protocol import GRIDS
 
 BASE = {"FD001": 12.0, "FD002": 18.0, "FD003": 12.0, "FD004": 18.0}
 Cost = Callable[[str, int, float], float]

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 from invented_rows import bowl, cells, rivals
 
-from amnl import sweep
 from amnl.study import claims
 from amnl.study.claims import CLAIMS, CONDITION, FAILS, HOLDS, OPEN, Families
-from amnl.study.grids import GRIDS
+from amnl.study.protocol import GRIDS, family
 from amnl.study.tables import check_cells
 
 
@@ -80,7 +79,7 @@ def test_the_sweep_trains_what_the_ledger_judges(name: str) -> None:
             "lam": cell.combiner_settings.get("rul_weight"),
             "combiner_settings": json.dumps(cell.combiner_settings),
         }
-        for cell in sweep.family(name)
+        for cell in family(name)
     )
     rows = rows if name in "abcd" else claims.with_rivals(rows)
     check_cells(rows, GRIDS[name], f"family {name}")

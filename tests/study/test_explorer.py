@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pages
 import pytest
-from conftest import Rendered
+from shared import Rendered
 
 from amnl import stats
 from amnl.cmapss import SUBSETS

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pages
 import pytest
-from conftest import find_browser
 from playwright.sync_api import Browser, Page, sync_playwright
+from shared import find_browser
 
 from amnl.study.explorer import Curve, Explorer, Sweep
 

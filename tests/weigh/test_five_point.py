@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import fake_dask
 import numpy as np
 import pytest
 import small_problem
@@ -29,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 import amnl
 from amnl.combine import FIVE
-from amnl.sweep import connect
+from amnl.runs import connect
 from amnl.weigh import FivePoint, ProblemError
 
 
@@ -207,7 +208,7 @@ def test_dask_gives_what_one_process_gives(
     found = sweep(seeds=3, client=client, store=tmp_path)
     assert found.scores == result.scores
     assert found.decision == result.decision
-    assert len(list(tmp_path.glob("*.json"))) == 15
+    assert len(list(tmp_path.glob("cells/*.json"))) == 15
     with pytest.raises(ProblemError, match=r"not finite.*lr"):
         sweep(client=client, lr=1e30)
     monkeypatch.setattr(small_problem, "TRAIN", (X.double(), Y.double(), Z))
@@ -236,58 +237,32 @@ def test_a_worker_that_dies_takes_no_sweep_with_it(tmp_path: Path) -> None:
     assert found.scores == sweep().scores
 
 
-class Futures:
-    """A client whose data are lost at the first so many calls."""
-
-    def __init__(self, lost: int) -> None:
-        self.lost, self.cancelled = lost, 0
-
-    def scatter(self, data: bytes, hash: bool) -> bytes:
-        self.lost -= 1
-        return data
-
-    def submit(self, run: Any, whole: bytes, *cell: Any, pure: bool) -> Any:
-        from distributed.client import FutureCancelledError
-
-        def result() -> Any:
-            if self.lost >= 0:
-                raise FutureCancelledError("run", "already forgotten")
-            return run(whole, *cell)
-
-        future = type("Future", (), {})()
-        future.result = result
-        return future
-
-    def cancel(self, futures: Any) -> None:
-        self.cancelled += 1
-
-
 def test_data_that_are_lost_again_and_again_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    import distributed
+    monkeypatch.setattr("distributed.wait", fake_dask.wait)
+    assert sweep(client=fake_dask.Client(3)).scores == sweep().scores
+    with pytest.raises(RuntimeError, match=r"held the data died 4 times.*in the store"):
+        sweep(client=fake_dask.Client(99))
 
-    monkeypatch.setattr(distributed, "as_completed", iter)
-    monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
-    monkeypatch.setattr("amnl.weigh.five_point.pickle.loads", lambda value: value)
-    assert sweep(client=Futures(3)).scores == sweep().scores
-    with pytest.raises(RuntimeError, match=r"lost 10 runs 4 times.*in the store"):
-        sweep(client=Futures(99))
+
+def test_a_run_that_takes_its_worker_down_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distributed.wait", fake_dask.wait)
+    client = fake_dask.Client(deadly=lambda cells: cells == [(0.5, 1)])
+    with pytest.raises(RuntimeError, match=r"worker down.*memory.*store"):
+        sweep(client=client)
 
 
 def test_an_error_of_tell_ends_the_tasks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a notebook the traceback keeps whatever was running alive."""
-    import distributed
 
     def tell(line: str) -> None:
         if line.startswith("λ"):
             raise BrokenPipeError
 
-    monkeypatch.setattr(distributed, "as_completed", iter)
-    monkeypatch.setattr("cloudpickle.dumps", lambda value: value)
-    monkeypatch.setattr("amnl.weigh.five_point.pickle.loads", lambda value: value)
-    futures = Futures(0)
+    monkeypatch.setattr("distributed.wait", fake_dask.wait)
+    client = fake_dask.Client()
     with pytest.raises(BrokenPipeError) as raised:
-        sweep(client=futures, tell=tell)
-    assert futures.cancelled == 1, raised.traceback
+        sweep(client=client, tell=tell)
+    assert client.cancelled == 1, raised.traceback
 
 
 def test_the_name_is_imported_when_it_is_asked_for() -> None:

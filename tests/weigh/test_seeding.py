@@ -111,7 +111,7 @@ def test_a_worker_leaves_its_process_as_it_was(fails: bool, request: pytest.Fixt
     doubled = problem(losses=in_double, metric=score, dtype=torch.float64)
     before = state()
     with suppress(ZeroDivisionError):
-        _run_pickled(cloudpickle.dumps((doubled, ("0.weight",))), 0.5, 0)
+        _run_pickled(cloudpickle.dumps((doubled, ("0.weight",))), [(0.5, 0)])
     assert state() == before
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from amnl import cmapss
 from amnl.cmapss import SUBSETS
-from amnl.sweep import Progress, Store, family, run
+from amnl.study.protocol import family
+from amnl.sweep import Progress, Store, run
 from amnl.training import TrainConfig, pick_device
 from amnl.training.population import PRECISIONS
 
@@ -123,9 +124,7 @@ def result(progress: Progress, store: Store, part: Part, source: cmapss.Source) 
         path = store.path(cell, str(source))
         if path.exists():
             found = store.load(path)
-            scores.setdefault(cell.combiner_settings["rul_weight"], []).append(
-                found.metrics["test_rmse"]
-            )
+            scores.setdefault(cell.lam, []).append(found.metrics["test_rmse"])
     means = " ".join(f"{lam:g}:{sum(v) / len(v):.2f}" for lam, v in sorted(scores.items()))
     return f"{progress.done} done, {len(progress.failed)} failed ({means})"
 

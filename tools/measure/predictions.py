@@ -25,10 +25,7 @@ def arrays(results: list[RunResult]) -> dict[str, np.ndarray]:
 
     Raises `KeyError` where a cell is missing.
     """
-    cells = {
-        (r.config.subset, r.config.combiner_settings["rul_weight"], r.config.seed): r.predictions
-        for r in results
-    }
+    cells = {(r.config.subset, r.config.lam, r.config.seed): r.predictions for r in results}
     seeds = sorted({seed for _, _, seed in cells})
     found: dict[str, np.ndarray] = {"lams": np.array(LAMS), "seeds": np.array(seeds)}
     for subset in SUBSETS:

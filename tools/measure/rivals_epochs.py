@@ -9,7 +9,8 @@ from pathlib import Path
 
 from amnl import cmapss
 from amnl.files import write_atomically
-from amnl.sweep import Store, family, to_history
+from amnl.study.protocol import family
+from amnl.sweep import Store, to_history
 
 TARGET = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows" / "rivals_epochs.csv"
 CELL = ["combiner", "combiner_settings", "sample_weighted", "rul_unit", "subset", "seed", "epoch"]

@@ -28,7 +28,7 @@ from amnl.study.claims.sweep import (
     claim_17,
 )
 from amnl.study.claims.verdicts import Families, Verdict, ledger, to_frame
-from amnl.study.grids import RIVALS
+from amnl.study.protocol import RIVALS
 
 __all__ = [  # noqa: RUF022 (by what they are for)
     "Families", "Verdict", "ledger", "to_frame",

@@ -16,7 +16,7 @@ from amnl.study.claims.ruling import (
     listed,
     signed,
 )
-from amnl.study.grids import RIVALS
+from amnl.study.protocol import RIVALS
 from amnl.study.tables import by_lam, judge
 
 ADAPTIVE = ("GRACE", "GABA", "GradNorm", "uncertainty", "DWA")  # those that claim 12 is about

@@ -8,7 +8,7 @@ import pandas as pd
 
 from amnl.study.claims import algebra, rivals, sweep
 from amnl.study.claims.statements import CLAIMS
-from amnl.study.grids import GRIDS
+from amnl.study.protocol import GRIDS
 from amnl.study.tables import check_cells
 
 

@@ -1,8 +1,4 @@
-"""Finished runs of a reader's problem in a folder, known by all that decided them.
-
-A record is one small file, written whole or not at all. Two sweeps that share a folder may train
-the same run twice; as a run is the same each time, that harms nothing, and no lock is needed.
-"""
+"""Finished runs of a reader's problem in a folder, known by all that decided them."""
 
 import dataclasses
 from pathlib import Path
@@ -12,33 +8,34 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from amnl.files import write_atomically
-from amnl.runs.fingerprint import UnreadError, fingerprint, rows_of
-from amnl.runs.records import StoreError, sealed, unsealed
+from amnl.runs import RecordStore, UnreadError, fingerprint, rows_of, unsealed
 from amnl.weigh.data import has_rows
 from amnl.weigh.problem import Problem
 from amnl.weigh.run import Run
 from amnl.weigh.scale import Scale
 from amnl.weigh.seeding import seeded
 
-_RECIPE = 3  # raise it when `amnl.weigh.run.run` or the record changes: stored runs are run again
+_RECIPE = 4  # raise it when `run` or the record changes: stored runs are run again
 
 
-class Kept:
-    """Finished runs in a folder, a small file each, named by what they are of."""
+class RunStore:
+    """Where the runs of one problem are stored, if anywhere.
+
+    Raises
+    ------
+    StoreError
+        Where the folder cannot be made or written, or a record is damaged.
+    """
 
     def __init__(self, folder: str | Path | None, problem: Problem) -> None:
-        self.folder = Path(folder).expanduser() if folder else None
-        self.notes: list[str] = []  # why runs are not kept, or not found again
-        self.problem = ""
-        if self.folder:
+        self.records: RecordStore | None = None
+        self.problem = ""  # its identity
+        self.notes: list[str] = []  # why runs are not stored, or not found again
+        if folder:
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self.problem = identity(problem)
-            except OSError as error:
-                raise StoreError(f"the store {folder} cannot be made: {error.strerror}") from error
+                self.records = RecordStore(folder)
             except UnreadError as error:
-                self.folder = None
                 self.notes.append(
                     f"no run is kept: {error}, and what cannot be looked into cannot be known "
                     "again. Open it inside the function, or leave it out in __getstate__"
@@ -46,20 +43,22 @@ class Kept:
 
     def look_again(self, problem: Problem) -> None:
         """Note where a problem is no longer known by the same name, now that it has been tried."""
-        if self.folder and identity(problem) != self.problem:
+        if self.records is not None and identity(problem) != self.problem:
             self.notes.append(
                 "what your functions or data hold changes as they are used (a cache, a counter?): "
                 "the next call in this process will not find the runs of this one in the store, "
                 "only another process will. Leave it out in __getstate__"
             )
 
-    def _path(self, folder: Path, lam: float, seed: int) -> Path:
-        return folder / f"{self.problem}-lam{lam!r}-seed{seed}.json"
+    def path(self, lam: float, seed: int) -> Path:
+        """Where the record of this run is, or would be."""
+        name = f"{self.problem}-lam{lam!r}-seed{seed}"
+        return Path(name) if self.records is None else self.records.named(name)
 
-    def get(self, lam: float, seed: int) -> Run | None:
-        """The finished run, or None. Raises `StoreError` that names a damaged file."""
-        path = self.folder and self._path(self.folder, lam, seed)
-        if not path or not path.exists():
+    def load(self, lam: float, seed: int) -> Run | None:
+        """The finished run, if there is one."""
+        path = self.path(lam, seed)
+        if self.records is None or not path.exists():
             return None
 
         def parse(stored: dict[str, Any]) -> Run:
@@ -71,16 +70,18 @@ class Kept:
         return unsealed(path, parse)
 
     def put(self, run: Run) -> None:
-        """Keep a finished run, where there is a folder; its file appears whole or not at all."""
-        if self.folder:
-            path = self._path(self.folder, run.lam, run.seed)
-            write_atomically(path, sealed(dataclasses.asdict(run)))
+        """Store a finished run; its record appears whole or not at all."""
+        if self.records is not None:
+            self.records.write(self.path(run.lam, run.seed), dataclasses.asdict(run))
 
 
 def identity(problem: Problem) -> str:
     """What stored runs are known by, 16 hexadecimal digits: see `store` of `five_point_sweep`.
 
-    Raises `UnreadError` that names the part where a value cannot be looked into.
+    Raises
+    ------
+    UnreadError
+        Naming the part that holds what cannot be looked into.
     """
     found = []
     with seeded(0):  # a row may be drawn

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,9 +21,9 @@ from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
 from amnl.cli.app import app
-from amnl.sweep import StoreError
+from amnl.runs import StoreError
 from amnl.weigh import FivePoint, template
-from amnl.weigh.kept import identity
+from amnl.weigh.store import identity
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path: Path, result: FivePoint) -> 
 
     with pytest.raises(KeyboardInterrupt):
         sweep(seeds=3, store=tmp_path, tell=stop)
-    assert len(list(tmp_path.glob("*.json"))) == 7
+    assert len(list(tmp_path.glob("cells/*.json"))) == 7
     lines: list[str] = []
     found = sweep(seeds=3, store=tmp_path, tell=lines.append)
     assert "7 of 15 runs are in the store" in lines
@@ -55,7 +56,7 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path: Path, result: FivePoint) -> 
 @pytest.mark.parametrize("damage", [b"", b"{", b"null"])
 def test_a_damaged_record_is_named(tmp_path: Path, damage: bytes) -> None:
     sweep(store=tmp_path)
-    path = sorted(tmp_path.glob("*.json"))[3]
+    path = sorted(tmp_path.glob("cells/*.json"))[3]
     path.write_bytes(damage)
     with pytest.raises(StoreError, match=rf"{path.name} is damaged.*Delete it"):
         sweep(store=tmp_path)
@@ -63,7 +64,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, damage: bytes) -> None:
 
 def test_a_changed_score_and_a_renamed_record_are_refused(tmp_path: Path) -> None:
     sweep(store=tmp_path)
-    one, other = sorted(tmp_path.glob("*.json"))[:2]
+    one, other = sorted(tmp_path.glob("cells/*.json"))[:2]
     whole = one.read_text()
     stored = json.loads(whole)
     stored["run"]["score"] += 1e-9
@@ -136,7 +137,7 @@ mine = importlib.util.module_from_spec(spec)
 sys.modules["mine"] = mine
 spec.loader.exec_module(mine)
 from amnl.combiners import FixedWeightLoss
-from amnl.weigh.kept import identity
+from amnl.weigh.store import identity
 from amnl.weigh.problem import Problem
 print(identity(Problem(mine.build, mine.losses, mine.metric, mine.train, mine.val,
                        FixedWeightLoss.convex, 1, 2, 3.0, torch.float32)))
@@ -224,6 +225,27 @@ def test_what_cannot_be_found_again_is_said(
     assert ("10 of 10 runs are in the store" in lines) == found_again
 
 
+def test_two_sweeps_on_one_store_share_the_runs(tmp_path: Path, result: FivePoint) -> None:
+    """The other one starts as this one has its first run, and they end together."""
+    others: list[threading.Thread] = []
+    lines: dict[str, list[str]] = {"ours": [], "theirs": []}
+    found: dict[str, FivePoint] = {}
+
+    def swept(who: str) -> None:
+        def tell(line: str) -> None:
+            lines[who] += [line] if line.startswith("λ") else []
+            if not others:
+                others.append(threading.Thread(target=swept, args=("theirs",)))
+                others[0].start()
+
+        found[who] = sweep(seeds=3, store=tmp_path, tell=tell)
+
+    swept("ours")
+    others[0].join(240)
+    assert len(lines["ours"]) + len(lines["theirs"]) == 15, "each run once"
+    assert found["ours"].scores == found["theirs"].scores == result.scores
+
+
 def test_a_killed_sweep_leaves_whole_records(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     CliRunner().invoke(app, ["init", str(path)])
@@ -232,8 +254,7 @@ def test_a_killed_sweep_leaves_whole_records(tmp_path: Path) -> None:
         sys.executable,
         "-m",
         "amnl",
-        "sweep",
-        "--module",
+        "weigh",
         str(path),
         "--epochs",
         "1",
@@ -242,12 +263,12 @@ def test_a_killed_sweep_leaves_whole_records(tmp_path: Path) -> None:
     quiet = subprocess.DEVNULL
     sweeping = subprocess.Popen(command, stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + 240
-    while len(list(store.glob("[!.]*.json"))) < 3:
+    while len(list(store.glob("cells/[!.]*.json"))) < 3:
         assert sweeping.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     sweeping.send_signal(signal.SIGKILL)
     sweeping.wait()
-    records = list(store.glob("[!.]*.json"))
+    records = list(store.glob("cells/[!.]*.json"))
     assert len(records) >= 3
     for record in records:
         assert set(json.loads(record.read_text())) == {"sha256", "run"}

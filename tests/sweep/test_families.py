@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_sweep import SOURCE, finished
+from sweep_cells import SOURCE, finished
 from typer.testing import CliRunner
 
 from amnl import cmapss, losses
 from amnl.cli.app import app
 from amnl.cmapss import emulator
 from amnl.runs.records import sealed
-from amnl.sweep import Store, config_of, family, to_history, to_rows
+from amnl.study.protocol import family
+from amnl.sweep import Store, config_of, to_history, to_rows
 from amnl.training import NEWER, RunResult, TrainConfig, Trainer, population, recorded
 from amnl.training.model import LADDER
 
