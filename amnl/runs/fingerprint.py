@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def _parts_of_function(value: types.FunctionType) -> Iterator[Any]:
         yield from ("compiled", vars(value)["_torchdynamo_orig_callable"])
         return
     if _has_a_name(value):
-        yield f"{value.__module__}.{value.__qualname__}"
+        yield _name(value)
         return
     yield from (value.__code__, value.__defaults__, value.__kwdefaults__, vars(value))
     yield from (_content(cell) for cell in value.__closure__ or ())
@@ -145,15 +145,14 @@ def _parts_of_function(value: types.FunctionType) -> Iterator[Any]:
         steps = list(_steps(value.__code__))
         names = {s.argval for s in steps if s.opcode in dis.hasname}
         outside = {s.argval for s in steps if "GLOBAL" in s.opname or s.opname == "LOAD_NAME"}
-        modules = {s.argval for s in steps if s.opname == "IMPORT_NAME"}
         yield from _named(space, outside, names)
-        imported = _imported(modules, space.get("__package__"))
+        imported = _imported(steps, space.get("__package__"))
         yield from _named(imported, imported.keys(), names)
 
 
 def _parts_of_class(value: type) -> Iterator[Any]:
     if _has_a_name(value) or not value.__flags__ & _HEAP_TYPE:
-        yield f"{value.__module__}.{value.__qualname__}"
+        yield _name(value)
         return
     yield from (value.__qualname__, value.__bases__)
     for name, attribute in sorted(vars(value).items()):
@@ -211,13 +210,21 @@ def _named(
             yield from _named(vars(value), names, names, (*inside, value))
 
 
-def _imported(modules: set[str], package: str | None) -> dict[str, types.ModuleType]:
+def _imported(steps: Iterable[dis.Instruction], package: str | None) -> dict[str, types.ModuleType]:
     """Modules that a function imports as it runs, in its package or not. They are imported now."""
     found = {}
-    for module in modules:
-        for name in (module, f"{package}.{module}".rstrip(".")) if package else (module,):
-            with suppress(Exception):  # what is wrong with it, the function will say
-                found[name] = importlib.import_module(name)
+    names: tuple[str, ...] = ()
+    for step in steps:
+        if step.opname == "IMPORT_NAME":
+            relative = f"{package}.{step.argval}".rstrip(".")
+            names = (step.argval, relative) if package else (step.argval,)
+            for name in names:
+                with suppress(Exception):  # what is wrong with it, the function will say
+                    found[name] = importlib.import_module(name)
+        elif step.opname == "IMPORT_FROM":  # of a package, maybe a module that it lacks so far
+            for name in names:
+                with suppress(Exception):
+                    importlib.import_module(f"{name}.{step.argval}")
     return found
 
 
@@ -234,6 +241,14 @@ def _content(cell: types.CellType) -> Any:
         return cell.cell_contents
     except ValueError:  # not yet assigned
         return None
+
+
+def _name(value: Any) -> str:
+    """Module and name; of amnl's own the room, as its files may be cut anew."""
+    module = value.__module__
+    if module.startswith("amnl."):
+        module = ".".join(module.split(".")[:2])
+    return f"{module}.{value.__qualname__}"
 
 
 def _has_a_name(value: Any) -> bool:

@@ -143,6 +143,4 @@ def _as_floats(value: Any) -> Any:
         return {key: _as_floats(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_as_floats(part) for part in value]
-    if hasattr(value, "item"):  # of NumPy or PyTorch
-        value = value.item()
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value

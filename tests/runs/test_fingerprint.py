@@ -1,12 +1,18 @@
 """What decides a value decides its fingerprint, and nothing else does."""
 
+import abc
+import cmath
+import functools
 import hashlib
+import math
 import os
 import re
 import subprocess
 import sys
+import sysconfig
 import threading
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +21,12 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.nn.functional import l1_loss, mse_loss
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from amnl.runs.fingerprint import UnreadError, fingerprint
+from amnl.combiners import FixedWeightLoss
+from amnl.runs import UnreadError, fingerprint
+from amnl.runs.fingerprint import _is_installed
 
 
 class Held:
@@ -77,6 +85,63 @@ def with_attribute(gain: float) -> Any:
     return loss
 
 
+class Slotted:
+    """Has methods and slots to be held."""
+
+    __slots__ = ("one", "other")
+
+    def __init__(self, one: int = 0) -> None:
+        self.one = one
+
+    def first(self) -> int:
+        return self.one
+
+    def second(self) -> int:
+        return -self.one
+
+
+def made(attribute: Any, *bases: type, name: str = "Made") -> type:
+    """A class with this attribute."""
+    return type(name, bases, {"attribute": attribute})
+
+
+class Forgetful:
+    """A decorator that leaves all it holds out of its state, as one with a cache may."""
+
+    def __init__(self, function: Any) -> None:
+        functools.update_wrapper(self, function)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, *given: Any) -> Any:
+        return self.__wrapped__(*given)  # type: ignore[attr-defined]
+
+
+def cached(gain: float) -> Any:
+    loss = functools.cache(mse_loss)
+    loss.gain = gain  # type: ignore[attr-defined]
+    return loss
+
+
+def said(text: str, **space: Any) -> Any:
+    """The function `f` that a text defines among these globals."""
+    exec(text, space)
+    return space["f"]
+
+
+def unguarded(function: types.FunctionType) -> types.FunctionType:
+    """The same instructions, and none of them is tried."""
+    code = function.__code__.replace(co_exceptiontable=b"")
+    return types.FunctionType(code, function.__globals__, closure=function.__closure__)
+
+
+def of_two(which: int) -> list[list[int]]:
+    """Two equal lists, and one of them again."""
+    two = [[1], [1]]
+    return [*two, two[which]]
+
+
 def guarded(inside: bool) -> Any:
     def first() -> int:
         return 1
@@ -129,7 +194,54 @@ def guarded(inside: bool) -> Any:
         pytest.param(listed(1), listed(2), id="list with an attribute"),
         pytest.param(with_attribute(1.0), with_attribute(2.0), id="function with an attribute"),
         pytest.param(guarded(False), guarded(True), id="what a try covers"),
+        pytest.param(guarded(True), unguarded(guarded(True)), id="whether it is tried"),
         pytest.param(lambda x, y=1: (x, y), lambda x, *, y=1: (x, y), id="keyword only"),
+        pytest.param(lambda x, y: (x, y), lambda x, *, y: (x, y), id="keyword without a default"),
+        pytest.param(np.array([1, 2]), np.array([1, 3]), id="array"),
+        pytest.param(np.zeros((2, 3)), np.zeros((3, 2)), id="shape of an array"),
+        pytest.param(np.zeros(2, np.int64), np.zeros(2), id="dtype of an array"),
+        pytest.param(
+            np.array([(1, 2.0)], "i8,f8").view(np.recarray),
+            np.array([(1, 3.0)], "i8,f8").view(np.recarray),
+            id="records",
+        ),
+        pytest.param([1], (1,), id="list or tuple"),
+        pytest.param(of_two(0), of_two(1), id="which of two equals"),
+        pytest.param(abs, len, id="built-in"),
+        pytest.param(math, cmath, id="module"),
+        pytest.param(mse_loss, l1_loss, id="function of a package"),
+        pytest.param(nn.MSELoss, nn.L1Loss, id="class of a package"),
+        pytest.param(Slotted(1).first, Slotted(2).first, id="what a method is bound to"),
+        pytest.param(Slotted(1).first, Slotted(1).second, id="bound method"),
+        pytest.param(Slotted.one, Slotted.other, id="slot"),
+        pytest.param(made(1), made(2), id="attribute of a class"),
+        pytest.param(made(1, Slotted), made(1, Exception), id="base of a class"),
+        pytest.param(made(1, name="One"), made(1, name="Other"), id="name of a class"),
+        pytest.param(
+            made(staticmethod(lambda: 1)), made(staticmethod(lambda: 2)), id="static method"
+        ),
+        pytest.param(
+            made(property(lambda self: 1)), made(property(lambda self: 2)), id="property"
+        ),
+        pytest.param(cached(1.0), cached(2.0), id="attribute of a cached function"),
+        pytest.param(Forgetful(held(1)), Forgetful(held(2)), id="what a decorator wraps"),
+        pytest.param(
+            functools.cache(held(1)), functools.cache(held(2)), id="what a cache wraps"
+        ),
+        pytest.param(
+            said("f = lambda: n", n=1), said("f = lambda: n", n=2), id="global"
+        ),
+        pytest.param(
+            said("f = lambda: n + k", n=1), said("f = lambda: n + k", k=1), id="which global"
+        ),
+        pytest.param(
+            said("f = lambda: lambda: n", n=1), said("f = lambda: lambda: n", n=2),
+            id="global of an inner function",
+        ),
+        pytest.param(
+            said("def f():\n class A: a = n", n=1), said("def f():\n class A: a = n", n=2),
+            id="global of an inner class",
+        ),
         pytest.param({"a", "b"}, {"a", "c"}, id="set"),
         pytest.param([[1], 2], [[1, 2]], id="nesting"),
         pytest.param(1, True, id="truth"),
@@ -147,6 +259,130 @@ def guarded(inside: bool) -> Any:
 def test_values_that_differ_have_fingerprints_that_differ(one: Any, other: Any) -> None:
     assert fingerprint(held(one)) != fingerprint(held(other))
     assert fingerprint(held(one)) == fingerprint(held(one)), "twice the same"
+
+
+class Abstract(abc.ABC):
+    """Has what Python keeps of its subclasses."""
+
+    @abc.abstractmethod
+    def of(self) -> int: ...
+
+
+class LongStream(IterableDataset[Any]):
+    """Knows its length, and has no rows by number."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(3))
+
+
+class Endless(Dataset[Any]):
+    """Has rows by number, and no length."""
+
+    def __getitem__(self, k: int) -> int:
+        return k
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(
+            type("A", (), {"__doc__": "This."}), type("A", (), {"__doc__": "That."}), id="docstring"
+        ),
+        pytest.param(
+            type("A", (), {"__module__": "a"}), type("A", (), {"__module__": "b"}), id="module"
+        ),
+        pytest.param(Abstract, Abstract, id="abstract class"),
+        pytest.param(LongStream(), LongStream(), id="stream with a length"),
+        pytest.param(Endless(), Endless(), id="dataset without a length"),
+        pytest.param(
+            said("f = lambda x: x.n", n=1), said("f = lambda x: x.n", n=2),
+            id="global that is named like an attribute",
+        ),
+        pytest.param(
+            said("f = lambda: n", __name__="torch.x", n=1),
+            said("f = lambda: n", __name__="torch.x", n=2),
+            id="global of a package",
+        ),
+        pytest.param(torch.compile(held(1)), torch.compile(held(1)), id="compiled twice"),
+    ],
+)  # fmt: skip
+def test_what_does_not_decide_has_no_part_in_it(one: Any, other: Any) -> None:
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits"),
+    [
+        ([1, 2.5, "a", None, (True, ...)], "fc054eda3ebe4d37"),
+        ({"k": {1, 2}, "l": b"bytes"}, "50db3ff90d827702"),
+        (of_two(1), "debc425fe61e65ed"),
+        ([np.arange(3), torch.arange(3.0)], "d60c500096499daf"),
+        ([mse_loss, nn.MSELoss, abs, math], "a4568b0ff33af701"),
+        ([type(iter([])), torch.compile(mse_loss)], "92769ede0da9514a"),
+        (TensorDataset(torch.arange(3.0)), "ea8874bbebdb74b6"),
+        (made(1), "353166b87b8139e7"),
+    ],
+    ids=["plain", "mapping", "again", "numbers", "by name", "by name inside", "dataset", "class"],
+)
+def test_a_readers_store_knows_its_runs_by_the_same_digits(value: Any, digits: str) -> None:
+    """Other digits train every stored run again. Where they must change, `_RECIPE` tells."""
+    assert fingerprint(value) == digits
+
+
+@pytest.mark.parametrize(
+    ("value", "changed"),
+    [
+        (FixedWeightLoss, FixedWeightLoss),
+        (FixedWeightLoss.convex, FixedWeightLoss.convex.__func__),
+        (nn.Linear.forward, nn.Linear.forward),
+        (mse_loss, mse_loss),
+    ],
+    ids=["of amnl", "of a class method", "of a method", "of a package"],
+)
+def test_installed_code_counts_by_its_name(
+    value: Any, changed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fingerprint(value)
+    monkeypatch.setattr(changed, "more", 1, raising=False)
+    assert fingerprint(value) == first
+
+
+SITE = Path(sysconfig.get_paths()["purelib"])
+
+
+@pytest.mark.parametrize(
+    ("name", "places", "installed"),
+    [
+        ("amnl.sweep", None, True),
+        ("torch.nn", None, True),
+        ("json.decoder", None, True),
+        ("sys", None, True),
+        ("no_such_module", None, False),
+        (None, None, False),
+        ("__main__", SITE / "ipykernel_launcher.py", False),
+        ("made.by.a.script", (), False),
+        ("box.part", "/opt/site-packages/box/__init__.py", True),
+        ("box.part", "/opt/dist-packages/box/__init__.py", True),
+        ("box.part", Path(sysconfig.get_paths()["stdlib"]) / "box.py", True),
+        ("box.part", "/home/reader/box/__init__.py", False),
+        ("folder.part", [SITE / "folder"], True),
+        ("folder.part", [SITE / "folder", "/home/reader/folder"], False),
+    ],
+)
+def test_a_package_is_told_from_a_readers_file(
+    name: str | None, places: Any, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if places is not None:
+        module = types.ModuleType(str(name).partition(".")[0])
+        if isinstance(places, list):
+            module.__path__ = [str(place) for place in places]
+        elif places:
+            module.__file__ = str(places)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert _is_installed(name) is installed
 
 
 @pytest.mark.parametrize(
@@ -171,8 +407,6 @@ def test_every_row_of_a_dataset_counts(wrap: Callable[[Any], Any], tmp_path: Pat
 
 
 def test_a_decorator_of_ours_does_not_hide_behind_what_it_wraps() -> None:
-    import functools
-
     def twice(function: Any, times: float) -> Any:
         @functools.wraps(function)
         def wrapper(*given: Any) -> Any:
@@ -236,7 +470,18 @@ KINDS = {
     "held by an object": ("import helpers", "pass", "helpers.LOSS.of(batch)"),
     "a module as a value": ("import helpers\nuse = {'m': helpers}", "pass", "use['m'].loss(1)"),
     "named like one of Python's": ("import profile", "pass", "profile.loss(batch)"),
+    "submodule imported inside": ("", "from box import helpers", "helpers.loss(batch)"),
+    "from beside, inside": ("import box.user", "pass", "box.user.first(batch)"),
+    "a module beside, inside": ("import box.user", "pass", "box.user.second(batch)"),
 }
+USER = """
+def first(batch):
+    from .beside import loss
+    return loss(batch)
+def second(batch):
+    from . import beside as near
+    return near.loss(batch)
+"""
 HELPERS = """
 class Loss:
     def of(self, batch):
@@ -265,7 +510,8 @@ def written(folder: Path, kind: str, number: float = 1.0, unused: int = 0, **min
         text = text.replace(old, new)
     helpers = HELPERS.format(number=number, unused=unused)
     files = {"mine": text, "helpers": helpers, "profile": helpers, "box/helpers": helpers}
-    files |= {"folder/helpers": helpers, "box/__init__": ""}
+    files |= {"folder/helpers": helpers, "box/__init__": "", "box/user": USER}
+    files["box/beside"] = helpers
     files["other"] = "import helpers\ndef call(batch):\n    return helpers.loss(batch)\n"
     for name, content in files.items():
         path = folder / f"{name}.py"
@@ -313,6 +559,9 @@ def test_a_helper_is_followed_however_it_is_reached(
     assert in_process(tmp_path, monkeypatch) != first
     written(tmp_path, kind)
     assert in_process(tmp_path, monkeypatch) == first
+    (tmp_path / "elsewhere").mkdir()
+    written(tmp_path / "elsewhere", kind)
+    assert in_process(tmp_path / "elsewhere", monkeypatch) == first, "its folder is not its code"
 
 
 def test_what_decides_nothing_changes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,25 @@ def test_a_drive_without_locks_runs_unclaimed(
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"gone cannot be written"):
         Claims(tmp_path / "gone").take("one")
+
+
+def test_a_claim_given_back_is_free_while_the_others_stay(tmp_path: Path) -> None:
+    def taken(name: str) -> bool:
+        return in_child(lambda: Claims(tmp_path).take(name)) == 1
+
+    with Claims(tmp_path) as claims:
+        assert claims.take("one") and claims.take("two")
+        assert (tmp_path / "claims").is_file(), "where other processes look"
+        claims.release("one")
+        assert not taken("one") and taken("two")
+    assert not taken("two")
+
+
+def test_where_there_are_no_locks_a_process_still_keeps_its_own_claims_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    with Claims(tmp_path) as claims:
+        assert claims.take("one") and not Claims(tmp_path).take("one")
+    with Claims(tmp_path) as others:
+        assert others.take("one")

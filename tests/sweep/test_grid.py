@@ -13,7 +13,7 @@ from amnl.sweep import fixed, grid
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h, i, j, k, l, n, o"),
+        (lambda: family("z"), r"'z'.*a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q"),
         (lambda: grid(("FD009",)), r"'FD009'.*FD001, FD002, FD003, FD004"),
         (lambda: fixed(1.01), r"1\.01"),
         (lambda: fixed(float("nan")), "nan"),

@@ -2,7 +2,9 @@
 not used."""
 
 import dataclasses
+import math
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +18,11 @@ from sweep_cells import CELLS, MINE, SOURCE, finished, small_files
 
 from amnl import cmapss
 from amnl.combiners import FixedWeightLoss, registry
+from amnl.runs import sealed
 from amnl.study.protocol import family
 from amnl.sweep import OtherVersionError, Store, StoreError, fixed
 from amnl.sweep import store as sweep
-from amnl.training import RunResult, TrainConfig, Trainer
+from amnl.training import RunResult, TrainConfig, Trainer, recorded
 
 # Some tests fork: what a process holds or leaves behind, only another one can tell.
 pytestmark = [
@@ -215,8 +218,33 @@ def test_a_setting_is_known_as_a_number_wherever_it_lies(
     assert store.path(kept.config, SOURCE) in paths
 
 
-def test_a_truth_value_is_no_number(store: Store) -> None:
-    some = [TrainConfig(combiner="v7", combiner_settings={"on": on}) for on in (True, 1)]
+def test_a_record_is_written_as_ever() -> None:
+    """Records of before are read byte by byte: their keys, their order and their spaces."""
+    run = {"b": [1, None], "a": {"é": 0.5, "n": np.int64(2)}}
+    written = sealed(run)
+    assert written == (
+        b'{"run":{"a":{"n":2,"\\u00e9":0.5},"b":[1,null]},"sha256":'
+        b'"6c9b1dfcae8acf096eb0a82eea7d0d1ddce4cd255fb985c44f0fc6cf89f97c9e"}'
+    )
+    assert sealed({"a": {"n": 2, "é": 0.5}, "b": [1, None]}) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(math.nan, "not JSON compliant"), (1j, r"1j \(complex\) cannot be kept in a record")],
+)
+def test_what_no_record_can_hold_is_named(value: Any, words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        sealed({"a": value})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(True, 1), ([1, 2], [2, 1]), ([1], 1), ({"a": 1}, {"a": 2}), ({"a": 1}, {"b": 1}), ("1", 1)],
+    ids=str,
+)
+def test_settings_that_differ_are_two_cells(one: Any, other: Any, store: Store) -> None:
+    some = [TrainConfig(combiner="v7", combiner_settings={"on": on}) for on in (one, other)]
     assert len({store.path(c, SOURCE) for c in some}) == 2
 
 
@@ -298,3 +326,39 @@ def test_a_run_of_a_combiner_given_as_an_object_is_no_cell(store: Store, folder:
     with pytest.raises(StoreError, match=r"given: Fixed\(0\.10/0\.90\).*RunResult\.save"):
         store.put(result)
     assert len(store) == 0
+
+
+@pytest.mark.parametrize(("others", "more"), [(1, ""), (2, " (2 such records)")])
+def test_records_of_another_version_are_counted(
+    others: int, more: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "_VERSION", 2)
+        for config in CELLS[:others]:
+            store.put(finished(config))
+    with pytest.warns(
+        UserWarning, match="^left out: .* leaves it as it is" + re.escape(more) + "$"
+    ) as warned:
+        assert list(store) == []
+    assert warned[0].filename == __file__
+
+
+def test_a_store_that_is_there_is_opened_as_it_is(store: Store) -> None:
+    store.put(finished())
+    assert len(Store(store.folder, make=False)) == len(Store(store.folder)) == 1
+
+
+def test_a_store_is_made_with_the_folders_above_it(tmp_path: Path) -> None:
+    made = Store(tmp_path / "of" / "mine")
+    assert sorted(path.name for path in made.folder.iterdir()) == ["cells", "failed"]
+
+
+def test_a_failure_names_its_cell_and_its_data(store: Store) -> None:
+    store.put_failure(CELLS[0], SOURCE, ValueError("no"))
+    (failure,) = store.failures()
+    assert failure == {
+        "error": "no",
+        "kind": "ValueError",
+        "config": recorded(dataclasses.asdict(CELLS[0])),
+        "data": SOURCE,
+    }

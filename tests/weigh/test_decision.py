@@ -1,10 +1,12 @@
 """The rule of the sweep, on planted tables."""
 
+import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from small_problem import table
 
 from amnl.combine import FIVE
@@ -22,6 +24,7 @@ from amnl.weigh.decision import luck, more_seeds, reference_of
         ([5, 5, 5, 5, 3.8], 4.0, "undecided", 0.5, "open open open open"),
         # A gain that is surely smaller than the margin moves nobody.
         ([4.8, 5, 5, 5, 7], 0.05, "keep", 0.5, "same same same worse"),
+        ([5.4, 5.4, 5, 5.4, 5.4], 0.4, "keep", 0.5, "same" + 3 * " not better"),
     ],
 )
 def test_verdicts_on_planted_tables(
@@ -34,9 +37,50 @@ def test_verdicts_on_planted_tables(
         assert " ".join(c.finding for c in found.comparisons) == findings
 
 
-def test_the_numbers_of_a_comparison_are_scipys() -> None:
-    import scipy.stats
+@pytest.mark.parametrize(
+    ("means", "spread", "text"),
+    [
+        ([5, 5, 5, 5, 5], 0.1, "flat: all are within ±0.5 of 0.5 (5 seeds): keep 0.5"),
+        (
+            [5, 5, 5, 5, 3.8],
+            0.1,
+            "λ = 0.7 is better than 0.5 by 1.2 ± 0.17 (5 seeds, 95 % interval, p = 0.00016): "
+            "take 0.7",
+        ),
+        (
+            [5.4, 5.4, 5, 5.4, 5.4],
+            0.4,
+            "keep 0.5: no other weight is better by 0.5 (5 seeds)",
+        ),
+        (
+            [6, 5.2, 5, 5.2, 6],
+            0.1,
+            "keep 0.5: no other weight is better by 0.5 (5 seeds); worse: 0.3, 0.7",
+        ),
+        (
+            [5, 5, 5, 5, 3.8],
+            4.0,
+            "undecided after 5 seeds: about 109 more would tell. Until then keep 0.5",
+        ),
+        (
+            [5, 5, 5, 5, 5],
+            40.0,
+            "undecided after 5 seeds: not even 1000 would tell. Until then keep 0.5",
+        ),
+    ],
+)
+def test_a_decision_says_what_to_do(means: list[float], spread: float, text: str) -> None:
+    assert str(decide(table(means, spread), margin=0.5)) == text
 
+
+def test_a_decision_and_its_comparisons_stay_as_they_are() -> None:
+    found = decide(table([5, 5, 5, 5, 5]), margin=0.5)
+    for record, field in ((found, "verdict"), (found.comparisons[0], "finding")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, field, "better")
+
+
+def test_the_numbers_of_a_comparison_are_scipys() -> None:
     scores = table([4, 4.5, 5, 5.5, 6], 0.5)
     found = decide(scores, margin=0.5)
     d = np.subtract(scores[0.3], scores[0.5])
@@ -67,7 +111,7 @@ def steps_of(kind: Any, seeds: int, others: int) -> dict[float, list[float]]:
 
 @pytest.mark.parametrize("others", [1, 4])
 @pytest.mark.parametrize("kind", [float, np.float32], ids=["double", "single"])
-@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e4])
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e4, 1e4 / 3])
 def test_ties_in_any_rounding_are_judged_by_their_sign_and_so_is_what_would_tell(
     kind: Any, others: int, scale: float
 ) -> None:
@@ -90,6 +134,22 @@ def test_differences_without_spread_are_judged_by_their_sign(seeds: int, verdict
     """As the exact test does: two equal accuracies prove nothing, six one-sided coins do."""
     scores = {0.5: [0.8] * seeds, 0.7: [0.9] * seeds}
     assert decide(scores, 0.05, higher_is_better=True).verdict == verdict
+
+
+@pytest.mark.parametrize("level", [0.0, 0.75])
+def test_scores_that_are_all_equal_are_the_same_and_prove_no_difference(level: float) -> None:
+    found = decide({0.3: [level] * 6, 0.5: [level] * 6}, 0.5)
+    (c,) = found.comparisons
+    assert (found.verdict, c.finding, c.mean, c.half) == ("flat", "same", 0, 0)
+    assert (c.p, c.p_same, c.p_not_better) == (1, 0.5**6, 0.5**6)
+
+
+@pytest.mark.parametrize(("other", "finding"), [(0.25, "better"), (0.75, "worse")])
+def test_a_difference_of_the_very_margin_is_not_within_it(other: float, finding: str) -> None:
+    found = decide({0.3: [other] * 6, 0.5: [0.5] * 6}, 0.25)
+    (c,) = found.comparisons
+    assert (c.finding, c.p, c.p_same) == (finding, 2 * 0.5**6, 1)
+    assert c.p_not_better == (1 if finding == "better" else 0.5**6)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +176,70 @@ def test_the_power_calculation_is_borne_out() -> None:
     assert 0.7 < settled / 300 < 0.95
 
 
+def seeds_that_tell(loss: Any, margin: float) -> int:
+    """The first number of seeds with a power of 80 %, seed by seed and weight by weight."""
+    seeds, m = loss.shape
+    ties = np.ptp(loss, axis=0) == 0
+    spread = math.sqrt(np.mean([np.var(c, ddof=1) for c in loss.T[~ties]] or [math.nan]))
+    for n in range(seeds + 1, 1000):
+        better, not_better = [], []
+        for tie, mean in zip(ties, loss.mean(axis=0), strict=True):
+            if tie:  # each half of the two-sided test by its sign, and Bonferroni
+                better.append(mean < 0 and 2 * m * 0.5**n < 0.05)
+                not_better.append(mean > -margin and 0.5**n < 0.05)
+            else:
+                least, size = scipy.stats.t(n - 1).ppf, math.sqrt(n) / spread
+                power = scipy.stats.nct(n - 1, mean * size).cdf(least(0.025 / m))
+                better.append(power >= 0.8)
+                power = scipy.stats.nct(n - 1, (mean + margin) * size).sf(least(0.95))
+                not_better.append(power >= 1 - 0.2 / m)
+        if any(better) or all(not_better):
+            return n
+    raise AssertionError("choose another case")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "margin", "means", "spreads"),
+    [
+        (5, 0.5, [-2.0], [1]),  # one more
+        (5, 0.5, [-1.0], [1]),
+        (5, 0.5, [-0.5], [1]),
+        (5, 0.5, [0.0], [1]),
+        (5, 0.5, [-0.5, 0.1], [1, 1]),
+        (5, 0.5, [0.5, 0.5, 0.5, 0.5], [1, 1, 1, 1]),
+        (5, 0.5, [0.2, 0.1, 0.5, 0.3], [1, 1, 2, 1]),
+        (3, 0.5, [0, 0, 0, 0], [0.3, 0.3, 0.3, 0.3]),
+        (3, 0.5, [-2.0, 1, 1, 1], [1, 1, 1, 1]),
+        (2, 0.1, [-0.3, 0.3], [0.3, 0.4]),
+        # Where a degree of freedom more or less would tell at another number.
+        (2, 2.0, [-0.5], [1]),
+        (2, 2.0, [-0.25], [1]),
+        (2, 2.0, [-0.75, -0.75], [1, 1]),
+        (2, 2.0, [0.0, 0.0], [1, 1]),
+        (2, 0.5, [-2.5, -2.5, -2.5, -2.5], [1, 1, 1, 1]),
+        # Weights without a spread, alone and beside others.
+        (3, 0.25, [-0.25, 0.25, 0.5], [0, 0, 0]),
+        (3, 0.25, [-0.125, 0.25, 0.5], [0, 0, 0]),
+        (2, 0.25, [0.25, 0.5], [0, 0]),
+        (2, 0.25, [0.0, 0.5], [0, 0]),
+        (3, 0.25, [-0.25, 0.25, 0.5], [0, 0.1, 0.2]),
+        (3, 0.25, [0.0, 0.25, 0.5], [0, 0.1, 0.2]),
+        (2, 0.25, [0.25, 0.0], [0, 0.5]),
+        (3, 0.25, [0.0, -0.25], [0, 0.75]),
+    ],
+)  # fmt: skip
+def test_what_would_tell_is_the_first_number_of_seeds_with_the_power(
+    seeds: int, margin: float, means: list[float], spreads: list[float]
+) -> None:
+    noise = np.random.default_rng(3).normal(size=(seeds, len(means)))
+    noise = (noise - noise.mean(axis=0)) / noise.std(axis=0, ddof=1)
+    loss = means + spreads * noise
+    wanted, found = seeds_that_tell(loss, margin), seeds + (more_seeds(loss, margin) or 0)
+    assert wanted <= found < 1.1 * wanted, "steps of a tenth, so exact below eleven"
+    if wanted <= 10:
+        assert found == wanted
+
+
 def test_more_than_a_thousand_seeds_are_not_named() -> None:
     rng = np.random.default_rng(1)
     d = rng.normal(size=(5, 4)) * 100
@@ -128,6 +252,14 @@ def test_luck_is_the_expected_lead_of_the_best_of_equals() -> None:
     lead = np.mean([t.mean(axis=0).max() - t.mean() for t in tables])
     said = np.mean([luck(dict(enumerate(t.T.tolist()))) for t in tables])
     assert said == pytest.approx(lead, rel=0.05)
+
+
+@pytest.mark.parametrize("level", [0.0, 100.0])
+def test_luck_by_hand(level: float) -> None:
+    """Of two weights the better leads by 1/√π standard errors, and one seed knows no error."""
+    scores = {0.3: [level + 1, level + 2], 0.7: [level + 2, level + 1]}
+    assert luck(scores) == pytest.approx(math.sqrt(0.5 / math.pi), rel=1e-6)
+    assert math.isnan(luck({0.3: [1.0], 0.7: [2.0]}))
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,16 @@ import pytest
 import torch
 from small_problem import TRAIN, Plain, X, Y, Z, problem, sweep
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, huber_loss, mse_loss
 from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
 from amnl.cli.app import app
 from amnl.runs import StoreError
 from amnl.weigh import FivePoint, template
-from amnl.weigh.store import identity
+from amnl.weigh.run import Run
+from amnl.weigh.scale import Scale
+from amnl.weigh.store import RunStore, identity
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,101 @@ def test_what_decides_a_run_decides_its_identity(monkeypatch: pytest.MonkeyPatch
     names["a class's code"] = identity(problem(build=Fancy))
     assert len(set(names.values())) == len(names), names
     assert identity(problem()) == names["as it is"]
+
+
+class RowsOfAFile:
+    """No dataset of PyTorch's, but rows by number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __len__(self) -> int:
+        return len(self.path.read_bytes())
+
+    def __getitem__(self, k: int) -> int:
+        return self.path.read_bytes()[k]
+
+
+class Looked(RowsOfAFile):
+    """A function with a table, whose keys are no numbers."""
+
+    def __call__(self, *_: Any) -> float:
+        return 0.0
+
+    def __getitem__(self, k: Any) -> int:
+        raise KeyError(k)
+
+
+def test_rows_in_a_file_decide_the_identity_of_whatever_hands_them_out(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"123")
+    before = identity(problem(train=RowsOfAFile(path)))
+    assert identity(problem(train=RowsOfAFile(path))) == before
+    path.write_bytes(b"124")
+    assert identity(problem(train=RowsOfAFile(path))) != before
+
+
+def test_a_function_with_a_table_is_not_read_row_by_row(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(b"123")
+    metric = Looked(tmp_path / "rows")
+    assert identity(problem(metric=metric)) == identity(problem(metric=metric))
+
+
+def test_a_problem_is_known_by_the_same_name_as_ever() -> None:
+    """Its runs in readers' stores are known by it. Where it must change, raise `_RECIPE`."""
+    parts = {"build": nn.Identity, "losses": mse_loss, "metric": huber_loss, "train": [[1.0]]}
+    assert identity(problem(**parts, val=[[2.0]])) == "9ad30bf8ff3b7a50"
+
+
+RUN = Run(0.25, 3, 1.5, Scale(1.0, 2.0, 0.5), 0.1)
+
+
+def test_a_kept_run_is_found_under_its_weight_and_seed_alone(tmp_path: Path) -> None:
+    for _ in range(2):  # the folder is made, or taken as it is
+        kept = RunStore(tmp_path / "of" / "mine", problem())
+        kept.put(RUN)
+    assert kept.load(0.25, 3) == RUN
+    assert kept.load(0.25, 4) is None and kept.load(0.75, 3) is None
+    (path,) = (tmp_path / "of" / "mine" / "cells").iterdir()
+    assert path.name == f"{identity(problem())}-lam0.25-seed3.json"
+    assert RunStore(tmp_path / "of" / "mine", problem(epochs=3)).load(0.25, 3) is None
+    kept.look_again(problem())
+    assert kept.notes == []
+    kept.look_again(problem(epochs=3))
+    assert len(kept.notes) == 1
+
+
+@pytest.mark.parametrize(("lam", "seed"), [(0.25, 4), (0.75, 3)])
+def test_a_kept_run_under_another_name_is_refused(lam: float, seed: int, tmp_path: Path) -> None:
+    kept = RunStore(tmp_path, problem())
+    kept.put(RUN)
+    (path,) = (tmp_path / "cells").iterdir()
+    path.rename(path.parent / f"{kept.problem}-lam{lam}-seed{seed}.json")
+    with pytest.raises(StoreError, match=f"lam{lam}-seed{seed}.*that of another run"):
+        kept.load(lam, seed)
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, parts, notes in ((None, {}, 0), (tmp_path / "store", {"train": Filed()}, 1)):
+        kept = RunStore(folder, problem(**parts))
+        kept.put(RUN)
+        assert kept.load(0.25, 3) is None
+        kept.look_again(problem(**parts))
+        assert len(kept.notes) == notes
+        assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file/store cannot be written: Not a directory"):
+        RunStore(tmp_path / "file" / "store", problem())
+
+
+def test_a_folder_at_home_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    RunStore("~/store", problem()).put(RUN)
+    assert len(list((tmp_path / "store" / "cells").iterdir())) == 1
 
 
 IDENTITY = """
