@@ -13,7 +13,7 @@ import pytest
 from shared import BROWSERS, Rendered, find_browser, render
 
 # The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Some want
-# one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu tests/test_gpu.py.
+# one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu tests/training/test_gpu.py.
 ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
 if not ON_GPU:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -94,6 +94,18 @@ def small_fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for subset in ("FD001", "FD002", "FD003", "FD004"):
         emulator.write_fleet(folder, subset, seed=3, engines=6, test_engines=4)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ten_engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ten emulated engines of FD001 and eight test engines."""
+    import torch
+
+    from amnl.cmapss import emulator
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("ten-engines")
+    return emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
 
 
 @pytest.fixture

@@ -125,7 +125,8 @@ def groups_of(cells: Mapping[Path, TrainConfig], together: int) -> list[list[Pat
     """Cells that one population can hold, `together` at most, in the order of their first ones."""
     kinds: dict[Any, list[Path]] = {}
     for path, config in cells.items():
-        shared = {k: v for k, v in dataclasses.asdict(config).items() if k not in population.OWN}
+        settings = dataclasses.asdict(config)
+        shared = {k: v for k, v in settings.items() if k not in population.MAY_DIFFER}
         alone = () if population.fits(config) else (path,)
         kinds.setdefault((*shared.items(), *alone), []).append(path)
     found = [

@@ -1,20 +1,38 @@
-from amnl.provenance import provenance as provenance
-from amnl.training.trainer import GIVEN as GIVEN
-from amnl.training.trainer import NEWER as NEWER
-from amnl.training.trainer import Batches as Batches
-from amnl.training.trainer import Record as Record
-from amnl.training.trainer import RunResult as RunResult
-from amnl.training.trainer import TrainConfig as TrainConfig
-from amnl.training.trainer import Trainer as Trainer
-from amnl.training.trainer import TrainingError as TrainingError
-from amnl.training.trainer import bad_prediction as bad_prediction
-from amnl.training.trainer import in_batches as in_batches
-from amnl.training.trainer import logged_weights as logged_weights
-from amnl.training.trainer import metrics as metrics
-from amnl.training.trainer import pick_device as pick_device
-from amnl.training.trainer import recorded as recorded
-from amnl.training.trainer import schedulers as schedulers
-from amnl.training.trainer import scored as scored
-from amnl.training.trainer import settings_in as settings_in
-from amnl.training.trainer import stopped_by as stopped_by
-from amnl.training.trainer import train as train
+"""Training: the network, its settings, and a run of one cell alone or of many side by side.
+
+A run needs `amnl.cmapss` for its windows and `amnl.combiners` for the loss; whoever trains sees
+`TrainConfig` going in and `RunResult` coming out.
+"""
+
+from amnl.provenance import provenance
+from amnl.training.batches import Batches
+from amnl.training.combiner_state import GIVEN
+from amnl.training.config import NEWER, TrainConfig, recorded
+from amnl.training.device import pick_device
+from amnl.training.errors import TrainingError
+from amnl.training.isolation import Isolation
+from amnl.training.model import (
+    LADDER,
+    PRESETS,
+    DualTaskModel,
+    ModelConfig,
+    count_parameters,
+    make_model,
+)
+from amnl.training.population import MAY_DIFFER, PRECISIONS, Population, check_precision, fits
+from amnl.training.result import RunResult
+from amnl.training.scoring import metrics
+from amnl.training.trainer import Trainer, train
+
+__all__ = [  # noqa: RUF022 (by kind)
+    # one cell
+    "TrainConfig", "Trainer", "train", "RunResult", "metrics", "TrainingError", "Batches",
+    # the network
+    "DualTaskModel", "ModelConfig", "PRESETS", "LADDER", "make_model", "count_parameters",
+    # many cells
+    "Population", "fits", "MAY_DIFFER", "PRECISIONS", "check_precision",
+    # where it runs
+    "pick_device", "provenance", "Isolation",
+    # records
+    "recorded", "NEWER", "GIVEN",
+]  # fmt: skip

@@ -6,86 +6,87 @@ its own traces there.
 """
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class _State:
-    random: list[Tensor]  # of the CPU, then of the run's GPU
-    dtype: torch.dtype
-    precision: str
-    recompiled: int | None  # shapes that a compiled function may meet, where the compiler is there
+_Switches = tuple[torch.dtype, str, int | None]
 
 
-class Alone:
-    """`with alone:` puts a run's own state in place, and afterwards everyone else's back.
+class Isolation:
+    """`with isolation:` puts a run's own state in place, and afterwards everyone else's back.
 
-    The random numbers start from the seed and go on from one block to the next. Floats are float32
-    by default, and products of matrices have `precision` (PyTorch's name for it). A block within a
-    block is one with it. The state is the process's, so not for two threads at once.
+    A block within a block is one with it. The state is the process's, so not for two threads at
+    once.
+
+    Parameters
+    ----------
+    seed
+        Where the random numbers start. They go on from one block to the next.
+    device
+        The run's.
+    precision
+        Of products of float32 matrices, by PyTorch's name for it. Floats are float32 by default.
+    recompiled
+        Shapes that a compiled function may meet, where the compiler is there.
     """
+
+    random: list[Tensor]  # the run's random states, between its blocks: of the CPU, and of its GPU
 
     def __init__(
         self, seed: int, device: torch.device, precision: str, recompiled: int | None = None
     ) -> None:
         self._gpu = device if device.type == "cuda" else None
+        self._switches: _Switches = torch.float32, precision, recompiled
         self._depth = 0
-        outside = self._now()
+        outside = self._read_random()
         torch.default_generator.manual_seed(seed)  # torch.manual_seed reseeds every GPU as well
         if self._gpu is not None:
             with torch.cuda.device(self._gpu):
                 torch.cuda.manual_seed(seed)
-        self._inside = _State(self._now().random, torch.float32, precision, recompiled)
-        self._put(outside)
+        self.random = self._read_random()
+        self._set_random(outside)
 
     def __enter__(self) -> None:
         if not self._depth:
-            self._outside = self._now()
-            self._put(self._inside)
+            self._outside = self._read_random(), _read_switches()
+            self._set_random(self.random)
+            _set_switches(self._switches)
         self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
-            self.random = self._now().random
-            self._put(self._outside)
+            self.random = self._read_random()
+            random, switches = self._outside
+            self._set_random(random)
+            _set_switches(switches)
 
-    @property
-    def random(self) -> list[Tensor]:
-        """The run's random states, between its blocks: of the CPU, and of its GPU."""
-        return self._inside.random
+    def _read_random(self) -> list[Tensor]:
+        gpu = [] if self._gpu is None else [torch.cuda.get_rng_state(self._gpu)]
+        return [torch.get_rng_state(), *gpu]
 
-    @random.setter
-    def random(self, states: list[Tensor]) -> None:
-        old = self._inside
-        self._inside = _State(states, old.dtype, old.precision, old.recompiled)
-
-    def _now(self) -> _State:
-        random = [torch.get_rng_state()]
+    def _set_random(self, states: list[Tensor]) -> None:
+        torch.set_rng_state(states[0])
         if self._gpu is not None:
-            random.append(torch.cuda.get_rng_state(self._gpu))
-        compiler = _compiler()
-        return _State(
-            random,
-            torch.get_default_dtype(),
-            torch.get_float32_matmul_precision(),
-            compiler and compiler.recompile_limit,
-        )
+            torch.cuda.set_rng_state(states[1], self._gpu)
 
-    def _put(self, state: _State) -> None:
-        torch.set_rng_state(state.random[0])
-        if self._gpu is not None:
-            torch.cuda.set_rng_state(state.random[1], self._gpu)
-        torch.set_default_dtype(state.dtype)
-        if torch.get_float32_matmul_precision() != state.precision:
-            torch.set_float32_matmul_precision(state.precision)
-        compiler = _compiler()
-        if compiler and state.recompiled is not None:
-            compiler.recompile_limit = state.recompiled
+
+def _read_switches() -> _Switches:
+    compiler = _compiler()
+    limit = compiler and compiler.recompile_limit
+    return torch.get_default_dtype(), torch.get_float32_matmul_precision(), limit
+
+
+def _set_switches(switches: _Switches) -> None:
+    dtype, precision, recompiled = switches
+    torch.set_default_dtype(dtype)
+    if torch.get_float32_matmul_precision() != precision:
+        torch.set_float32_matmul_precision(precision)
+    compiler = _compiler()
+    if compiler and recompiled is not None:
+        compiler.recompile_limit = recompiled
 
 
 def _compiler() -> Any:

@@ -14,13 +14,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def bidirectional(x: Tensor, there: Sequence[Tensor], back: Sequence[Tensor]) -> Tensor:
+def bidirectional(x: Tensor, forwards: Sequence[Tensor], backwards: Sequence[Tensor]) -> Tensor:
     """(C, T, B, F) → (C, T, B, 2H): a cycle of all cells and windows is one view.
 
-    `there` and `back` hold the weights of the two directions, as `nn.LSTM` orders its gates: of the
-    inputs (C, 4H, F), of the recurrence (C, 4H, H), and both biases added up (C, 4H).
+    Parameters
+    ----------
+    x
+        Inputs.
+    forwards, backwards
+        Weights of the two directions, as `nn.LSTM` orders its gates: of the inputs (C, 4H, F), of
+        the recurrence (C, 4H, H), and both biases added up (C, 4H).
     """
-    out: Tensor = _BiLSTM.apply(x.contiguous(), *there, *back)  # type: ignore[no-untyped-call]
+    out: Tensor = _BiLSTM.apply(x.contiguous(), *forwards, *backwards)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -30,7 +35,7 @@ class _BiLSTM(torch.autograd.Function):
         cells, steps, batch, _ = x.shape
         hidden = weights[1].shape[-1]
         out = x.new_empty(cells, steps, batch, 2 * hidden)
-        kept = []
+        activations = []
         for way in range(2):
             w_ih, w_hh, bias = weights[3 * way : 3 * way + 3]
             gates = torch.bmm(x.flatten(1, 2), w_ih.mT).view(cells, steps, batch, -1)
@@ -38,16 +43,16 @@ class _BiLSTM(torch.autograd.Function):
             # the cell state stays in single precision where products are in half
             c = h.new_empty(h.shape, dtype=torch.promote_types(x.dtype, torch.float32))
             before = None
-            for t in _order(steps, way):
+            for t in _cycles(steps, way):
                 if before is None:
                     _step(gates[:, t], bias, None, None, c[:, t], h[:, t])
                 else:
                     recurrent = torch.bmm(h[:, before], w_hh.mT)
                     _step(gates[:, t], bias, recurrent, c[:, before], c[:, t], h[:, t])
                 before = t
-            kept += [gates, c]
+            activations += [gates, c]
         ctx.save_for_backward(x, out, *weights)
-        ctx.kept = kept  # overwritten by the backward pass, so not autograd's to keep
+        ctx.activations = activations  # overwritten by the backward pass, so not autograd's to keep
         return out
 
     @staticmethod
@@ -62,10 +67,10 @@ class _BiLSTM(torch.autograd.Function):
         found: list[Tensor | None] = []
         for way in range(2):
             w_ih, w_hh, bias = weights[3 * way : 3 * way + 3]
-            gates, c = ctx.kept[2 * way : 2 * way + 2]
+            gates, c = ctx.activations[2 * way : 2 * way + 2]
             mine = slice(way * hidden, (way + 1) * hidden)
             h, d_h = out[..., mine], d_out[..., mine]
-            order = _order(steps, way)
+            order = _cycles(steps, way)
             d_c = c.new_empty(cells, batch, hidden)
             after: Tensor | None = None
             for t, before in zip(order[::-1], [*order[-2::-1], None], strict=True):
@@ -82,11 +87,11 @@ class _BiLSTM(torch.autograd.Function):
                 else:
                     d_x.baddbmm_(d_gates, w_ih)
             found += [d_w_ih, d_w_hh, d_gates.sum(1, dtype=bias.dtype)]
-        ctx.kept = None
+        ctx.activations = None
         return None if d_x is None else d_x.view_as(x), *found
 
 
-def _order(steps: int, way: int) -> range:
+def _cycles(steps: int, way: int) -> range:
     return range(steps) if way == 0 else range(steps - 1, -1, -1)
 
 
@@ -100,8 +105,8 @@ def _step(
 ) -> None:
     """One cycle: gates (C, B, 4H) → activations, in place; cell state and output (C, B, H).
 
-    bias  (C, 4H). The first cycle has neither a recurrent part of the gates, (C, B, 4H), nor a cell
-    state before it.
+    The bias is (C, 4H). The first cycle has neither a recurrent part of the gates, (C, B, 4H), nor
+    a cell state before it.
     """
     if gates.is_cuda:
         from amnl.training.lstm_kernels import step
@@ -129,8 +134,8 @@ def _step_back(
 ) -> None:
     """Back through one cycle: activations (C, B, 4H) → gradients of the gates, in place.
 
-    after  (C, B, H), the gradient of this cycle's output through the next one; None at the last
-    d_c    (C, B, H), the gradient of the cell state: the next cycle's, and then the one before's
+    `after` (C, B, H) is the gradient of this cycle's output through the next one, None at the last;
+    `d_c` (C, B, H) that of the cell state: the next cycle's, and then the one before's.
     """
     if gates.is_cuda:
         from amnl.training.lstm_kernels import step_back

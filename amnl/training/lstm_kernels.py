@@ -20,22 +20,11 @@ def step(
 ) -> None:
     """`amnl.training.lstm._step`: the same arguments, on a GPU."""
     _, batch, hidden = c.shape
-    _forward[_grid(c)](
-        gates,
-        bias,
-        gates if recurrent is None else recurrent,
-        c if before is None else before,
-        c,
-        h,
-        gates.stride(0),
-        c.stride(0),
-        h.stride(0),
-        h.stride(1),
-        batch * hidden,
-        FIRST=before is None,
-        HIDDEN=hidden,
-        BLOCK=_BLOCK,
-    )
+    first = before is None
+    inputs = gates, bias, gates if recurrent is None else recurrent, c if first else before
+    strides = gates.stride(0), c.stride(0), h.stride(0), h.stride(1)
+    sizes = {"HIDDEN": hidden, "BLOCK": _BLOCK}
+    _forward[_grid(c)](*inputs, c, h, *strides, batch * hidden, FIRST=first, **sizes)
 
 
 def step_back(
@@ -48,23 +37,11 @@ def step_back(
 ) -> None:
     """`amnl.training.lstm._step_back`: the same arguments, on a GPU."""
     _, batch, hidden = c.shape
-    _backward[_grid(c)](
-        gates,
-        c if before is None else before,
-        c,
-        d_h,
-        d_c if after is None else after,
-        d_c,
-        gates.stride(0),
-        c.stride(0),
-        d_h.stride(0),
-        d_h.stride(1),
-        batch * hidden,
-        FIRST=before is None,
-        LAST=after is None,
-        HIDDEN=hidden,
-        BLOCK=_BLOCK,
-    )
+    first, last = before is None, after is None
+    inputs = gates, c if first else before, c, d_h, d_c if last else after
+    strides = gates.stride(0), c.stride(0), d_h.stride(0), d_h.stride(1)
+    sizes = {"HIDDEN": hidden, "BLOCK": _BLOCK}
+    _backward[_grid(c)](*inputs, d_c, *strides, batch * hidden, FIRST=first, LAST=last, **sizes)
 
 
 def _grid(c: Tensor) -> tuple[int, int]:

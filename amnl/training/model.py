@@ -18,38 +18,52 @@ from amnl.cmapss import FEATURES, HEALTH_STATES, MAX_RUL
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Layer widths and dropout rates.
+    """Layer widths and dropout rates."""
 
-    conv            channels of the convolutions (kernel 3)
-    hidden, layers  LSTM units a direction, and stacked LSTM layers
-    heads           attention heads over 2 × hidden features
-    funnel          widths from 2 × hidden down to the shared features
-    rul, health     hidden widths of the two heads
-    """
-
-    conv: tuple[int, ...]
-    hidden: int
-    layers: int
-    heads: int
-    funnel: tuple[int, ...]
-    rul: tuple[int, ...]
-    health: tuple[int, ...]
-    conv_dropout: float = 0.15
-    lstm_dropout: float = 0.3
-    attention_dropout: float = 0.1
+    conv: tuple[int, ...]  # channels of the convolutions (kernel 3)
+    hidden: int  # LSTM units a direction
+    layers: int  # stacked LSTM layers
+    heads: int  # attention heads over 2 × hidden features
+    funnel: tuple[int, ...]  # widths from 2 × hidden down to the shared features
+    rul: tuple[int, ...]  # hidden widths of the RUL head
+    health: tuple[int, ...]  # and of the health head
+    conv_dropout: float = 0.15  # share of a layer's outputs that a step sets to 0
+    lstm_dropout: float = 0.3  # between LSTM layers
+    attention_dropout: float = 0.1  # of attention weights
     funnel_dropout: float = 0.15
 
 
+def _compact(width: int) -> ModelConfig:
+    """Two convolutions, one LSTM layer, and heads of half the width."""
+    return ModelConfig(
+        conv=(width, width),
+        hidden=width,
+        layers=1,
+        heads=4,
+        funnel=(width,),
+        rul=(width // 2,),
+        health=(width // 2,),
+    )
+
+
 PRESETS = {
-    "paper": ModelConfig((64, 128, 64), 256, 2, 8, (256, 64, 32), (64, 32, 16), (32, 16)),
-    "compact": ModelConfig((32, 32), 32, 1, 4, (32,), (16,), (16,)),
+    "paper": ModelConfig(  # the source's size: 3,497,220 parameters
+        conv=(64, 128, 64),
+        hidden=256,
+        layers=2,
+        heads=8,
+        funnel=(256, 64, 32),
+        rul=(64, 32, 16),
+        health=(32, 16),
+    ),
+    "compact": _compact(32),
 }
 # The shape of `compact` at other widths: whether what is found is a matter of size.
 LADDER = {
-    "compact-11k": ModelConfig((16, 16), 16, 1, 4, (16,), (8,), (8,)),  # 11,124 parameters
+    "compact-11k": _compact(16),  # 11,124 parameters
     "compact": PRESETS["compact"],  # 41,700
-    "compact-133k": ModelConfig((58, 58), 58, 1, 4, (58,), (29,), (29,)),  # 132,882
-    "compact-404k": ModelConfig((102, 102), 102, 1, 4, (102,), (51,), (51,)),  # 404,230
+    "compact-133k": _compact(58),  # 132,882
+    "compact-404k": _compact(102),  # 404,230
 }
 
 
@@ -211,6 +225,10 @@ class DualTaskModel(nn.Module):
         # loss cannot open it (chapter 5 counts them). Start in mid-range instead.
         nn.init.constant_(self.rul_head[-2].bias, MAX_RUL / 2)  # type: ignore[arg-type]
         self.health_head = _linears((shared, *config.health, len(HEALTH_STATES)), last=True)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """What both tasks train: the trunk's."""
+        return list(self.trunk.parameters())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         shared = self.trunk(x)

@@ -10,149 +10,110 @@ masks as they share their batches, and a cell's numbers do not depend, up to rou
 company it was trained in.
 """
 
-import copy
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from amnl.cmapss import MAX_RUL, WINDOW, Data, Windows
+from amnl.cmapss import MAX_RUL, Data
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.losses import sample_weights
 from amnl.provenance import commit, provenance
-from amnl.training.isolation import Alone
+from amnl.training.adamw import AdamW
+from amnl.training.batches import Pool
+from amnl.training.combiner_state import logged_weights
+from amnl.training.config import NEWER, TrainConfig
+from amnl.training.device import pick_device
+from amnl.training.errors import TrainingError, check_predictions
+from amnl.training.isolation import Isolation
 from amnl.training.model import DualTaskModel, count_parameters, make_model
-from amnl.training.stacked import Noise, StackedModel, compiled_on_gpu
-from amnl.training.trainer import (
-    NEWER,
-    RunResult,
-    TrainConfig,
-    TrainingError,
-    bad_prediction,
-    in_batches,
-    judged,
-    logged_weights,
-    metrics,
-    pick_device,
-    schedulers,
-    scored,
-    stopped_by,
-)
+from amnl.training.result import Record, RunResult
+from amnl.training.run_log import RunLog
+from amnl.training.schedule import Schedule
+from amnl.training.stacked import Noise, StackedModel
 
 # Settings in which the cells of one population may differ.
-OWN = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")
+MAY_DIFFER = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")
 # Of matrix products. Whatever it is, weights, their averages and all sums stay in the cells' dtype.
 PRECISIONS = ("float32", "tf32", "bf16-lstm")
-_PARTS = ("train", "val", "test")
-_AT_ONCE = 256  # windows of a cell in one evaluating pass
-_BETAS, _EPS = (0.9, 0.999), 1e-8  # AdamW's, as in `torch.optim`
+_EVALUATED = 256  # windows of a cell in one evaluating pass
+# The compiler meets a few shapes of a function in each group of cells.
+_COMPILED_SHAPES = 64
 
 
 def fits(config: TrainConfig) -> bool:
     """Whether a population can train this cell: its combiner's weights must stand still, its
     initial weights be the seed's own, and its second task the health states."""
-    if _given(config):
+    if _unknown_settings(config):
         return False
     combiner = make_combiner(config.combiner, **config.combiner_settings)
     return type(combiner) is FixedWeightLoss  # a subclass may have a rule of its own
 
 
-def _given(config: TrainConfig) -> list[str]:
+def _unknown_settings(config: TrainConfig) -> list[str]:
     """The newer settings that have another value than the default. No population knows them."""
     return [name for name in NEWER if getattr(config, name) != getattr(TrainConfig, name)]
 
 
-class Pool:
-    """Several `Windows` in one array, one a member. `index` numbers run over all of them."""
-
-    def __init__(
-        self, windows: Sequence[Windows], device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self.sizes = [len(w) for w in windows]
-        self.starts = np.cumsum([0, *self.sizes])[:-1].tolist()
-        rows = np.cumsum([0, *(len(w.values) for w in windows)])[:-1]
-        last = np.concatenate([w.last + r for w, r in zip(windows, rows, strict=True)])
-        self.values = torch.as_tensor(np.concatenate([w.values for w in windows])).to(device, dtype)
-        self.last = torch.as_tensor(last).to(device)
-        self.rul = torch.as_tensor(np.concatenate([w.rul for w in windows])).to(device, dtype)
-        self.health = torch.as_tensor(np.concatenate([w.health for w in windows])).to(device)
-        self.offsets = torch.arange(1 - WINDOW, 1, device=device)
-
-    def inputs(self, index: Tensor) -> Tensor:
-        """(C, B) window numbers → (C, B, 30, 17)."""
-        rows = (self.last[index].unsqueeze(-1) + self.offsets).flatten()
-        return self.values.index_select(0, rows).view(*index.shape, WINDOW, -1)
-
-    def of(self, members: Sequence[int]) -> Tensor:
-        """Window numbers (C, n) of the C `members`, n the largest's; others repeat their last."""
-        starts, sizes = (
-            torch.tensor([given[k] for k in members], device=self.last.device).unsqueeze(1)
-            for given in (self.starts, self.sizes)
-        )
-        numbers = torch.arange(int(sizes.max()), device=self.last.device)
-        return starts + torch.minimum(numbers, sizes - 1)
-
-    def epoch(self, orders: Sequence[torch.Generator], batch_size: int) -> tuple[Tensor, Tensor]:
-        """One shuffled epoch: window numbers (steps, S, B) and 1 where there is one, on the host.
-
-        The batches of a seed are those of `Batches.shuffled`. A seed with fewer of them than
-        another ends in empty ones. B is the largest batch's.
-        """
-        split = []
-        for size, start, order in zip(self.sizes, self.starts, orders, strict=True):
-            numbers = torch.randperm(size, generator=order) + start
-            split.append(in_batches(numbers, batch_size))
-        steps = max(len(batches) for batches in split)
-        largest = max(len(batches[0]) for batches in split)
-        index = torch.tensor(self.starts).repeat(steps, 1).unsqueeze(-1).repeat(1, 1, largest)
-        seen = torch.zeros(index.shape)
-        for s, batches in enumerate(split):
-            for k, batch in enumerate(batches):
-                index[k, s, : len(batch)] = batch
-                seen[k, s, : len(batch)] = 1.0
-        return index, seen
-
-
-class Schedule:
-    """The learning rate of one cell: `Trainer`'s schedulers on an optimiser of nothing."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.optimiser = torch.optim.SGD([torch.zeros(())], lr=config.lr)
-        self.warmup, self.plateau = schedulers(self.optimiser, config)
-        self.warmup_epochs = config.warmup_epochs
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.optimiser.param_groups[0]["lr"])
-
-    def after_training(self, epoch: int) -> None:
-        """Warm up. `epoch` counts from 1."""
-        self.optimiser.step()
-        if epoch <= self.warmup_epochs:
-            self.warmup.step()
-
-    def after_validation(self, val_rmse: float) -> None:
-        """Lower the rate where the validation RMSE (cycles) has stopped falling."""
-        self.plateau.step(val_rmse)
+def check_precision(name: str | None) -> None:
+    """Raises `ValueError` for a precision that is none."""
+    if name is not None and name not in PRECISIONS:
+        raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
 
 
 class Population:
-    """Trains cells that share everything but `OWN`, and fixed weights, side by side.
+    """Trains cells that share everything but `MAY_DIFFER`, and fixed weights, side by side.
 
-    data       maps each seed to its `cmapss.load`
-    precision  "float32": every product as exact as the cells' dtype. "tf32": on a GPU, float32
-               factors are rounded to 10 bits. "bf16-lstm": moreover, those of the LSTM to 7 bits.
-               By default "tf32" on a GPU and "float32" on a CPU
+    Parameters
+    ----------
+    configs
+        The cells.
+    data
+        Maps each seed to its `cmapss.load`.
+    device
+        By default `pick_device()`.
+    precision
+        "float32": every product as exact as the cells' dtype. "tf32": on a GPU, float32 factors are
+        rounded to 10 bits. "bf16-lstm": moreover, those of the LSTM to 7 bits. By default "tf32" on
+        a GPU and "float32" on a CPU.
 
-    Raises `ValueError` for cells that do not go together, for combiners whose weights move, for
-    missing seeds, and for a precision that the device has not.
+    Raises
+    ------
+    ValueError
+        For cells that do not go together, for combiners whose weights move, for missing seeds, and
+        for a precision that the device has not.
     """
+
+    configs: list[TrainConfig]
+    config: TrainConfig  # the first: what all share stands there
+    device: torch.device
+    dtype: torch.dtype
+    precision: str
+    isolation: Isolation
+    seeds: list[int]  # S of them, sorted
+    of_seed: list[int]  # number of each cell's seed among them
+    logs: list[RunLog]
+    logged: list[dict[str, float]]  # each cell's weights, as given, not as float32 has them
+    schedules: list[Schedule]
+    orders: list[torch.Generator]  # of each seed's batches
+    noise: Noise  # of dropout
+    model: StackedModel
+    size: int  # parameters of one network
+    optimiser: AdamW
+    train: Pool
+    held_out: Pool  # validation windows of each seed, then its test windows
+    weights: Tensor  # (C, 2) of the RUL and health losses
+    unit: Tensor  # (C, 1) cycles
+    weighted: Tensor  # (C, 1), 1 where RUL errors are weighed by sample
+    alive: Tensor  # (C,), 0 for a cell that has failed
+    failed: dict[int, TrainingError]
+    finished: int  # epochs
+    open_epoch: int  # the epoch that has begun and not ended, or 0
 
     def __init__(
         self,
@@ -164,55 +125,58 @@ class Population:
     ) -> None:
         _check(configs, data)
         commit()  # the code that runs is today's, whatever is committed meanwhile
-        self.configs, self.data = list(configs), data
+        self.configs, self.config = list(configs), configs[0]
         self.device = device or pick_device()
         self.precision = _precision(precision, self.device)
-        first = self.config = configs[0]
-        self.dtype = getattr(torch, first.dtype)
-        rounded = self.device.type == "cuda" and self.precision != "float32"
-        # The compiler meets a few shapes of a function in each group of cells.
-        self.alone = Alone(first.seed, self.device, "high" if rounded else "highest", 64)
-        with self.alone:
-            self._build()
-
-    def _build(self) -> None:
-        configs, data, first = self.configs, self.data, self.config
-        combiners = [make_combiner(c.combiner, **c.combiner_settings) for c in configs]
-        self.names = [combiner.get_name() for combiner in combiners]
-        self.logged = [logged_weights(combiner) for combiner in combiners]
+        self.dtype = getattr(torch, self.config.dtype)
         self.seeds = sorted({config.seed for config in configs})
         self.of_seed = [self.seeds.index(config.seed) for config in configs]
-        models = {seed: self._fresh(seed) for seed in self.seeds}
-        self.noise = Noise([c.seed for c in configs], self.device)
-        self.model = StackedModel(
-            [models[c.seed] for c in configs],
-            self.noise,
-            self.device,
-            torch.bfloat16 if self.precision == "bf16-lstm" else None,
-        )
-        self.count = count_parameters(models[first.seed])
-        cells = len(configs)
-        pairs = [[w["rul_weight"], w["health_weight"]] for w in self.logged]
-        self.weights = self._column(pairs)  # (C, 2)
-        self.unit = self._column([[c.rul_unit] for c in configs])  # (C, 1)
-        self.weighted = self._column([[float(c.sample_weighted)] for c in configs])
-        self.lr = self._column([[first.lr * first.warmup_start]] * cells)
-        self.alive = self._column([1.0] * cells)
-        self.steps = torch.zeros_like(self.unit)  # optimiser steps that each cell has taken
-        self.moments = [torch.zeros_like(self.model.parameters) for _ in _BETAS]
-        self.average = self.model.parameters.clone()
-        self.average_buffers = self.model.buffers.clone()
-        windows = {part: [getattr(data[s], part) for s in self.seeds] for part in _PARTS}
-        self.train = Pool(windows["train"], self.device, self.dtype)
-        self.held_out = Pool(windows["val"] + windows["test"], self.device, self.dtype)
-        self.schedules = [Schedule(config) for config in configs]
+        self.failed, self.finished, self.open_epoch = {}, 0, 0
+        rounded = self.device.type == "cuda" and self.precision != "float32"
+        products = "high" if rounded else "highest"
+        self.isolation = Isolation(self.config.seed, self.device, products, _COMPILED_SHAPES)
+        with self.isolation:
+            self._make_logs(data)
+            self._make_network()
+            self._load_windows([data[seed] for seed in self.seeds])
+
+    def _make_logs(self, data: dict[int, Data]) -> None:
+        self.logs, self.logged = [], []
+        for config in self.configs:
+            combiner = make_combiner(config.combiner, **config.combiner_settings)
+            self.logs.append(RunLog(config, data[config.seed], combiner.get_name()))
+            self.logged.append(logged_weights(combiner))
+        self.schedules = [Schedule(config) for config in self.configs]
         self.orders = [torch.Generator().manual_seed(seed) for seed in self.seeds]
-        self.history: list[list[dict[str, Any]]] = [[] for _ in configs]
-        self.best: list[dict[str, Any]] = [{"val_rmse": float("inf")} for _ in configs]
-        self.failed: dict[int, TrainingError] = {}
-        self.finished = 0  # epochs
-        self.within = 0  # the epoch that has begun and not ended
-        self.seconds = 0.0
+
+    def _make_network(self) -> None:
+        models = {seed: self._initial(seed) for seed in self.seeds}
+        self.size = count_parameters(models[self.config.seed])
+        self.noise = Noise([c.seed for c in self.configs], self.device)
+        low = torch.bfloat16 if self.precision == "bf16-lstm" else None
+        stacked = [models[c.seed] for c in self.configs]
+        self.model = StackedModel(stacked, self.noise, self.device, low)
+        self.optimiser = AdamW(self.model, self.config, self._learning_rates())
+
+    def _initial(self, seed: int) -> DualTaskModel:
+        """The weights that `Trainer` starts this seed from."""
+        with Isolation(seed, torch.device("cpu"), "highest"):
+            return make_model(self.config.preset).to(self.dtype)
+
+    def _load_windows(self, data: Sequence[Data]) -> None:
+        self.train = Pool([d.train for d in data], self.device, self.dtype)
+        held_out = [*(d.val for d in data), *(d.test for d in data)]
+        self.held_out = Pool(held_out, self.device, self.dtype)
+        self.weights = self._column([[w["rul_weight"], w["health_weight"]] for w in self.logged])
+        self.unit = self._column([[c.rul_unit] for c in self.configs])
+        self.weighted = self._column([[float(c.sample_weighted)] for c in self.configs])
+        self.alive = self._column([1.0] * len(self.configs))
+
+    def _learning_rates(self) -> Tensor:
+        return self._column([[schedule.lr] for schedule in self.schedules])
+
+    def _column(self, values: Sequence[Any]) -> Tensor:
+        return torch.tensor(values, dtype=self.dtype, device=self.device)
 
     def fit(self, on_epoch: Callable[[int], None] | None = None) -> list[RunResult | TrainingError]:
         """Train to the last epoch. One result a cell, in order: a run, or why it stopped.
@@ -220,83 +184,32 @@ class Population:
         `on_epoch` is called with the number of each finished epoch. Raises `TrainingError` where an
         earlier call was stopped within an epoch.
         """
-        if self.within:
+        if self.open_epoch:
             raise TrainingError(
-                f"this population was stopped within epoch {self.within}, and what it holds is of "
-                "no epoch. Make a new one"
+                f"this population was stopped within epoch {self.open_epoch}, and what it holds is "
+                "of no epoch. Make a new one"
             )
         for epoch in range(self.finished + 1, self.config.epochs + 1):
             if len(self.failed) == len(self.configs):
                 break
-            begun = time.perf_counter()
-            self.within = epoch
-            with self.alone:
-                records = self._epoch(epoch)
-                self._evaluate(epoch, records)
-            share = (time.perf_counter() - begun) / len(self.configs)
-            self.seconds += share
-            for c, record in records.items():
-                self.history[c].append(record | {"seconds": round(share, 3)})
-            self.finished, self.within = epoch, 0
+            self._epoch(epoch)
             if on_epoch:
                 on_epoch(epoch)
         return [self.failed.get(c) or self._result(c) for c in range(len(self.configs))]
 
-    # ------------------------------------------------------------------------------------ training
+    def _epoch(self, epoch: int) -> None:
+        start = time.perf_counter()
+        self.open_epoch = epoch
+        with self.isolation:
+            records = self._train(epoch)
+            self._evaluate(epoch, records)
+        share = (time.perf_counter() - start) / len(self.configs)
+        for c, record in records.items():
+            self.logs[c].close(record, share)
+        self.finished, self.open_epoch = epoch, 0
 
-    def step(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
-        """One optimiser step of every active cell; (C, 3) total, RUL and health losses, detached.
-
-        index   (C, B) numbers of training windows
-        seen    (C, B), 1 for a window and 0 for padding
-        active  (C,), 1 for the cells that take this step
-        """
-        with self.alone:
-            return self._step(index, seen, active)
-
-    def _step(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
-        rul, logits = self.model(self.train.inputs(index), seen, active)
-        target = self.train.rul[index]
-        weight = 1.0 + self.weighted * (sample_weights(target, MAX_RUL) - 1.0)
-        rul_loss = weight * ((rul - target) / self.unit).square()
-        health = self.train.health[index].flatten()
-        health_loss = F.cross_entropy(logits.flatten(0, 1), health, reduction="none").view_as(rul)
-        count = seen.sum(1).clamp(min=1)
-        sums = [(loss * seen).sum(1) / count for loss in (rul_loss, health_loss)]
-        losses = torch.stack(sums, dim=1)
-        total = (self.weights * losses).sum(1)
-        parts = list(self.model.parts.values())
-        gradients = torch.autograd.grad(total.sum(), parts, materialize_grads=True)
-        self._update(torch.cat([g.flatten(1) for g in gradients], dim=1), active.unsqueeze(1))
-        return torch.cat([total.unsqueeze(1), losses], dim=1).detach()
-
-    @torch.no_grad()
-    def _update(self, g: Tensor, active: Tensor) -> None:
-        """Clipping, AdamW and the weight average, cell by cell, in one pass over (C, P) arrays."""
-        scale = (self.config.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1.0)
-        done = self.steps  # before this one
-        self.steps = done + active
-        decay = ((1 + done) / (10 + done)).clamp(max=self.config.ema)
-        pace = torch.where(done == 0, torch.ones_like(done), 1 - decay) * active
-        first, second = (1 - beta ** (done + 1) for beta in _BETAS)
-        lr = self.lr * active
-        m, v = self.moments
-        _adamw(
-            self.model.parameters.detach(),
-            g,
-            m,
-            v,
-            self.average,
-            scale,
-            active,
-            1 - lr * self.config.weight_decay,
-            lr / first,
-            second.sqrt(),
-            pace,
-        )
-        self.average_buffers += (self.model.buffers - self.average_buffers) * pace
-
-    def _epoch(self, epoch: int) -> dict[int, dict[str, Any]]:
+    def _train(self, epoch: int) -> dict[int, Record]:
+        """The records of the cells that are alive, by their number."""
         self.noise.start(epoch)
         index, seen = self.train.epoch(self.orders, self.config.batch_size)
         of_seed = torch.tensor(self.of_seed)
@@ -304,122 +217,118 @@ class Population:
         index, seen = index.to(self.device), seen.to(self.device, self.dtype)
         rows = of_seed.to(self.device)
         active = took.to(self.alive) * self.alive
-        losses = [self._step(index[k, rows], seen[k, rows], active[k]) for k in range(len(index))]
+        self.optimiser.lr = self._learning_rates()
+        losses = [self.step(index[k, rows], seen[k, rows], active[k]) for k in range(len(index))]
         history = torch.stack(losses).cpu().double()  # one transfer an epoch
         records = {}
-        for c, config in enumerate(self.configs):
+        for c, schedule in enumerate(self.schedules):
             if c in self.failed:
                 continue
-            mine = history[took[:, c], c]
-            if not bool(mine.isfinite().all()):
-                self._drop(c, stopped_by(config, self.names[c], epoch, mine))
-                continue
-            total, rul_loss, health_loss = mine.mean(0).tolist()
-            records[c] = {
-                "epoch": epoch,
-                "lr": self.schedules[c].lr,
-                "loss": total,
-                "rul_loss": rul_loss,
-                "health_loss": health_loss,
-                **self.logged[c],  # as given, not as float32 has them
-            }
-            self.schedules[c].after_training(epoch)
+            try:
+                mine = history[took[:, c], c]
+                records[c] = self.logs[c].trained(epoch, schedule.lr, mine, self.logged[c])
+                schedule.after_training(epoch)
+            except TrainingError as error:
+                self._drop(c, error)
         return records
+
+    def step(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
+        """One optimiser step of every active cell.
+
+        Parameters
+        ----------
+        index
+            (C, B) numbers of training windows.
+        seen
+            (C, B), 1 for a window and 0 for padding.
+        active
+            (C,), 1 for the cells that take this step.
+
+        Returns
+        -------
+        Tensor
+            (C, 3) total, RUL and health losses, detached.
+        """
+        with self.isolation:
+            losses = self._task_losses(index, seen, active)
+            total = (self.weights * losses).sum(1)
+            parts = list(self.model.parts.values())
+            gradients = torch.autograd.grad(total.sum(), parts, materialize_grads=True)
+            gradient = torch.cat([g.flatten(1) for g in gradients], dim=1)
+            self.optimiser.step(gradient, active.unsqueeze(1))
+            return torch.cat([total.unsqueeze(1), losses], dim=1).detach()
+
+    def _task_losses(self, index: Tensor, seen: Tensor, active: Tensor) -> Tensor:
+        """(C, 2) RUL losses (in `rul_unit`²) and health losses (nats); see `step`."""
+        rul, logits = self.model(self.train.inputs(index), seen, active)
+        target = self.train.rul[index]
+        weight = 1.0 + self.weighted * (sample_weights(target, MAX_RUL) - 1.0)
+        rul_loss = weight * ((rul - target) / self.unit).square()
+        health = self.train.health[index].flatten()
+        health_loss = F.cross_entropy(logits.flatten(0, 1), health, reduction="none").view_as(rul)
+        count = seen.sum(1).clamp(min=1)
+        return torch.stack([(x * seen).sum(1) / count for x in (rul_loss, health_loss)], dim=1)
+
+    @torch.no_grad()
+    def predict(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """What the averaged weights say of the validation and the test windows.
+
+        Returns
+        -------
+        tuple
+            RUL of the validation windows (C, n), in cycles, and their health classes (C, n), then
+            the same of the test windows (C, m). n and m are the largest seed's; what lies beyond a
+            cell's own is of no use.
+        """
+        val = self.held_out.of(self.of_seed)
+        test = self.held_out.of([len(self.seeds) + s for s in self.of_seed])
+        rul, health = [], []
+        with self.isolation:
+            for index in torch.split(torch.cat([val, test], dim=1), _EVALUATED, dim=1):
+                short = _EVALUATED - index.shape[1]  # another size would be compiled anew
+                x = self.held_out.inputs(F.pad(index, (0, short)))
+                average = self.optimiser.average, self.optimiser.average_buffers
+                r, logits = self.model.evaluate(*average, x)
+                rul.append(r)
+                health.append(logits.argmax(-1))
+        n, m = val.shape[1], val.shape[1] + test.shape[1]
+        pred, classes = torch.cat(rul, 1).double().cpu().numpy(), torch.cat(health, 1).cpu().numpy()
+        return pred[:, :n], classes[:, :n], pred[:, n:m], classes[:, n:m]
+
+    def _evaluate(self, epoch: int, records: dict[int, Record]) -> None:
+        """Complete the records. A cell that fails loses its own."""
+        val_rul, val_health, test_rul, test_health = self.predict()
+        for c in list(records):
+            log = self.logs[c]
+            n, m = len(log.data.val), len(log.data.test)
+            val, test = (val_rul[c, :n], val_health[c, :n]), (test_rul[c, :m], test_health[c, :m])
+            try:
+                for pred, _ in (val, test):
+                    check_predictions(log.config, epoch, pred)
+            except TrainingError as error:
+                self._drop(c, error)
+                del records[c]
+                continue
+            log.evaluated(records[c], val, test)
+            self.schedules[c].after_validation(records[c]["val_rmse"])
 
     def _drop(self, c: int, error: TrainingError) -> None:
         self.failed[c] = error
         self.alive[c] = 0.0
 
-    # ---------------------------------------------------------------------------------- evaluation
-
-    @torch.no_grad()
-    def predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """RUL of the validation windows (C, n), in cycles, and their health classes (C, n), then
-        the same of the test windows (C, m), under the averaged weights.
-
-        n and m are the largest seed's; what lies beyond a cell's own is of no use.
-        """
-        with self.alone:
-            return self._predict()
-
-    def _predict(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        val = self.held_out.of(self.of_seed)
-        test = self.held_out.of([len(self.seeds) + s for s in self.of_seed])
-        rul, health = [], []
-        for index in torch.split(torch.cat([val, test], dim=1), _AT_ONCE, dim=1):
-            short = _AT_ONCE - index.shape[1]  # another size would be compiled anew
-            x = self.held_out.inputs(F.pad(index, (0, short)))
-            r, logits = self.model.evaluate(self.average, self.average_buffers, x)
-            rul.append(r)
-            health.append(logits.argmax(-1))
-        n, m = val.shape[1], val.shape[1] + test.shape[1]
-        pred, classes = torch.cat(rul, 1).double().cpu().numpy(), torch.cat(health, 1).cpu().numpy()
-        return pred[:, :n], classes[:, :n], pred[:, n:m], classes[:, n:m]
-
-    def _evaluate(self, epoch: int, records: dict[int, dict[str, Any]]) -> None:
-        found = self.predict()
-        better = []
-        for c, record in list(records.items()):
-            config = self.configs[c]
-            data = self.data[config.seed]
-            n, m = len(data.val), len(data.test)
-            val, test = ((r[c, :k], h[c, :k]) for r, h, k in ((*found[:2], n), (*found[2:], m)))
-            for values in (val[0], test[0]):
-                if c not in self.failed and not np.isfinite(values).all():
-                    self._drop(c, bad_prediction(config, epoch, values))
-            if c in self.failed:
-                del records[c]
-                continue
-            record |= judged(config, data, val, test)
-            self.schedules[c].after_validation(record["val_rmse"])
-            if record["val_rmse"] < self.best[c]["val_rmse"]:
-                self.best[c] = {
-                    "epoch": epoch,
-                    "val_rmse": record["val_rmse"],
-                    "predictions": scored(config, data.test, *test),
-                }
-                better.append(c)
-        self.lr = self._column([[schedule.lr] for schedule in self.schedules])
-
     def _result(self, c: int) -> RunResult | TrainingError:
-        config = self.configs[c]
-        data, best = self.data[config.seed], self.best[c]
+        with self.isolation:
+            machine = {**provenance(self.device), "precision": self.precision}
         try:
-            scores = metrics(config, self.history[c], best)
+            return self.logs[c].result(machine, self.size, together=len(self.configs))
         except TrainingError as error:
             return error
-        with self.alone:
-            where = provenance(self.device)
-        return RunResult(
-            config,
-            scores,
-            copy.deepcopy(self.history[c]),
-            copy.deepcopy(best["predictions"]),
-            {
-                **where,
-                "precision": self.precision,
-                "data": str(data.source),
-                "parameters": self.count,
-                "train_windows": len(data.train),
-                "val_windows": len(data.val),
-                "seconds": round(self.seconds, 1),
-                "together": len(self.configs),
-            },
-        )
-
-    def _fresh(self, seed: int) -> DualTaskModel:
-        """The weights that `Trainer` starts this seed from."""
-        with Alone(seed, torch.device("cpu"), "highest"):
-            return make_model(self.config.preset).to(self.dtype)
-
-    def _column(self, values: Sequence[Any]) -> Tensor:
-        return torch.tensor(values, dtype=self.dtype, device=self.device)
 
 
 def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
     if not configs:
         raise ValueError("a population needs at least one cell")
-    shared = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in OWN]
+    shared = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in MAY_DIFFER]
     for config in configs:
         for name in shared:
             ours, theirs = getattr(config, name), getattr(configs[0], name)
@@ -428,7 +337,7 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                     f"cells of one population share their {name}, got {theirs} and {ours}; "
                     "make two populations"
                 )
-        for name in _given(config):
+        for name in _unknown_settings(config):
             raise ValueError(
                 f"a population has no {name}, got {getattr(config, name)!r}; train such cells one "
                 "by one"
@@ -440,19 +349,7 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
             )
         if config.seed not in data:
             raise ValueError(f"no data for seed {config.seed}; there are {sorted(data)}")
-        loaded = data[config.seed]
-        for name in ("subset", "seed", "stride"):
-            if getattr(config, name) != getattr(loaded, name):
-                raise ValueError(
-                    f"the settings say {name} {getattr(config, name)}, the data were loaded with "
-                    f"{getattr(loaded, name)}; load them with {name} {getattr(config, name)}"
-                )
-
-
-def check_precision(name: str | None) -> None:
-    """Raises `ValueError` for a precision that is none."""
-    if name is not None and name not in PRECISIONS:
-        raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
+        config.check_data(data[config.seed])
 
 
 def _precision(name: str | None, device: torch.device) -> str:
@@ -463,31 +360,3 @@ def _precision(name: str | None, device: torch.device) -> str:
     elif name == "tf32":
         raise ValueError("a CPU has no tf32; write float32, or leave the precision out")
     return name or ("tf32" if device.type == "cuda" else "float32")
-
-
-@compiled_on_gpu
-def _adamw(
-    p: Tensor,
-    g: Tensor,
-    m: Tensor,
-    v: Tensor,
-    average: Tensor,
-    scale: Tensor,
-    active: Tensor,
-    kept: Tensor,
-    lr: Tensor,
-    root: Tensor,
-    pace: Tensor,
-) -> None:
-    """AdamW and the average of the weights, in place on (C, P) arrays.
-
-    All others are (C, 1): what clipping leaves of the gradient, 1 where a cell takes the step, what
-    decay leaves of the weights, the learning rate over m's bias, the root of v's, and the pace of
-    the average.
-    """
-    g = g * scale
-    m += (g - m) * ((1 - _BETAS[0]) * active)
-    v += (g.square() - v) * ((1 - _BETAS[1]) * active)
-    p *= kept
-    p -= lr * m / (v.sqrt() / root + _EPS)
-    average += (p - average) * pace

@@ -76,23 +76,39 @@ def _stream_seed(seed: int, epoch: int) -> int:
 
 
 class _Pass:
-    """What the layers of one forward pass share. Evaluation has no noise.
+    """What the layers of one forward pass share."""
 
-    seen    (C, B), 1 for a window and 0 for padding
-    active  (C,), 1 where running statistics may move
-    low     dtype of the LSTM's products, or None for that of its weights
-    """
-
-    noise: Noise | None = None
-    seen: Tensor
-    active: Tensor
-    low: torch.dtype | None = None
+    noise: Noise | None = None  # None in evaluation
+    seen: Tensor  # (C, B), 1 for a window and 0 for padding
+    active: Tensor  # (C,), 1 where running statistics may move
+    low: torch.dtype | None = None  # of the LSTM's products, or None for that of its weights
 
 
 class StackedModel:
-    """C dual-task models as one. `parameters` (C, P) holds all weights, `buffers` (C, Q) the
-    running statistics of BatchNorm; `parts` and `statistics` are named views into them, under the
-    names that the single model gives them."""
+    """C dual-task models as one.
+
+    Parameters
+    ----------
+    models
+        The single ones.
+    noise
+        Of dropout.
+    device
+        Where it is to be.
+    low
+        Dtype of the LSTM's products, or None for that of its weights.
+
+    Raises
+    ------
+    TypeError
+        For a layer with parameters that no stacked forward pass is written for.
+    """
+
+    parameters: Tensor  # (C, P), all weights
+    buffers: Tensor  # (C, Q), the running statistics of BatchNorm
+    # Views into them, under the names that the single model gives them.
+    parts: dict[str, Tensor]
+    statistics: dict[str, Tensor]
 
     def __init__(
         self,
@@ -114,8 +130,8 @@ class StackedModel:
     def __call__(self, x: Tensor, seen: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """(C, B, 30, 17) → RUL (C, B) in cycles and logits (C, B, 3), in training mode.
 
-        seen    (C, B), 1 for a window and 0 for padding
-        active  (C,), 1 where running statistics may move
+        `seen` (C, B) is 1 for a window and 0 for padding, `active` (C,) 1 where running statistics
+        may move.
         """
         self._pass.noise, self._pass.seen, self._pass.active = self.noise, seen, active
         return self._run(self.parts, self.statistics, x)
@@ -187,14 +203,10 @@ def _lstm(layer: nn.LSTM, batch: _Pass, x: Tensor) -> tuple[Tensor, None]:
         if k and batch.noise and layer.dropout:
             keep = batch.noise.masks((*x.shape[2:0:-1], x.shape[3]), layer.dropout)
             x = _masked_large(x, keep.transpose(1, 2), batch.noise.of_seed, layer.dropout)
-        ways = []
-        for way in ("", "_reverse"):
-            w_ih, w_hh, b_ih, b_hh = (
-                getattr(layer, f"{part}_l{k}{way}")
-                for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            ways.append([w_ih.to(low), w_hh.to(low), b_ih + b_hh])
-        x = bidirectional(x, *ways)
+        directions = layer.all_weights[2 * k : 2 * k + 2]  # forwards, backwards
+        x = bidirectional(
+            x, *([w_ih.to(low), w_hh.to(low), b_ih + b_hh] for w_ih, w_hh, b_ih, b_hh in directions)
+        )
     # in the order of the other layers: attention would make a copy of its own for each product
     return x.transpose(1, 2).to(dtype, memory_format=torch.contiguous_format).contiguous(), None
 

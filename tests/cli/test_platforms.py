@@ -134,7 +134,7 @@ class Hider:
         return self.finder.find_spec(name, path, target) if found else None
 sys.meta_path[:] = map(Hider, sys.meta_path)
 import pytest
-pytest.main(["-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/test_gpu.py"])
+pytest.main(["-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/training/test_gpu.py"])
 import amnl.sweep as s
 cells = s.grid(("FD001",), range(2), epochs=1, stride=10, batch_size=32)
 print("swept", s.run(cells, s.Store(sys.argv[1]), data_dir=sys.argv[2], workers=0).done)
@@ -147,7 +147,7 @@ def test_the_gpu_tests_start_with_few_packages(work: Path, monkeypatch: pytest.M
     settings = {"AMNL_TEST_GPU": "1", "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"}
     settings |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     done = python("-c", BARE, str(work / "runs"), str(work / "fleet"), **settings)
-    written = (pages.ROOT / "tests" / "test_gpu.py").read_text()
+    written = (pages.ROOT / "tests" / "training" / "test_gpu.py").read_text()
     tests = written.count("\ndef test_") + 1  # one of them has two presets
     assert f"{tests} errors" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count("AssertionError: AMNL_TEST_GPU=1, but PyTorch sees no GPU") >= tests

@@ -145,7 +145,7 @@ def test_a_result_that_cannot_be_saved_is_printed(
     assert done.stderr.splitlines()[-1].startswith("error: found cannot be written")
     assert "kept in runs/mine" in done.stderr
 
-    monkeypatch.setattr("amnl.training.trainer.RunResult.save", full)
+    monkeypatch.setattr("amnl.training.result.RunResult.save", full)
     done = amnl("train", "--data-dir", "fleet", *SHORT, "--save", "a.json", "--json")
     assert done.exit_code == 1 and "No space left" in done.stderr
     assert json.loads(done.stdout)["metrics"]["test_rmse"] > 0

@@ -209,7 +209,7 @@ def test_a_nudge_moves_every_weight_by_its_share_and_nothing_else(data: cmapss.D
         average = torch.nn.utils.parameters_to_vector(trainer.average.module.parameters())
         assert torch.equal(average.double(), weights(trainer)), "the average starts from them, too"
         assert torch.equal(trainer.order.get_state(), plain.order.get_state())
-        for ours, theirs in zip(trainer.alone.random, plain.alone.random, strict=True):
+        for ours, theirs in zip(trainer.isolation.random, plain.isolation.random, strict=True):
             assert torch.equal(ours, theirs)
 
 

@@ -30,7 +30,7 @@ def score(trained_on: str, sources: dict[str, str], config: TrainConfig) -> dict
     data = cmapss.load(config.subset, config.seed, sources[trained_on])
     trainer = Trainer(config, data)
     result = trainer.fit()
-    trainer.average.module.load_state_dict(trainer.best["weights"])
+    trainer.average.module.load_state_dict(trainer.log.best.weights)
     row: dict[str, Any] = {"trained_on": trained_on, "seed": config.seed}
     for name, folder in sources.items():
         fleet = cmapss.read(cmapss.find(folder), config.subset, "test")

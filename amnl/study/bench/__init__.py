@@ -11,7 +11,7 @@ from amnl import cmapss
 from amnl.cmapss import Source
 from amnl.study.bench.loading import loading_times
 from amnl.study.bench.steps import compare, our_steps, plain_model, plain_steps
-from amnl.training.isolation import Alone
+from amnl.training.isolation import Isolation
 
 __all__ = [
     "Comparison",
@@ -55,7 +55,7 @@ def run(source: Source, rounds: int, say: Callable[[str], None]) -> list[Compari
     else:
         say("no loading comparison: it needs Linux and rul-datasets (pip install 'amnl[test]')")
     data = cmapss.load("FD001", 0, source)
-    alone = Alone(0, torch.device("cpu"), "highest")  # the plain trainer draws as everyone does
+    alone = Isolation(0, torch.device("cpu"), "highest")  # the plain trainer draws as everyone does
     for preset, steps, goal in (("compact", 20, "≥ 1.8×"), ("paper", 2, "≥ 1.2×")):
         say(f"training {preset}: {rounds} rounds of {steps} steps each, in turns")
         with alone:

@@ -22,10 +22,8 @@ SMALL = TrainConfig(epochs=2, warmup_epochs=1, batch_size=64, stride=8)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> Path:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("fleet")
-    return emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
+def folder(ten_engines: Path, own_cache: None) -> Path:
+    return ten_engines
 
 
 @pytest.fixture(scope="module")

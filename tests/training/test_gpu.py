@@ -1,4 +1,5 @@
-"""On a GPU, by `AMNL_TEST_GPU=1 pytest -m gpu tests/test_gpu.py`: what the CPU promises, it keeps.
+"""On a GPU: what the CPU promises, it keeps. By
+`AMNL_TEST_GPU=1 pytest -m gpu tests/training/test_gpu.py`.
 
 They need PyTorch, NumPy, pandas, SciPy, typer, rich, matplotlib and pytest, and nothing else.
 """
@@ -10,7 +11,6 @@ import pytest
 import torch
 
 from amnl import cmapss
-from amnl.cmapss import emulator
 from amnl.sweep import Store, fixed, grid, run
 from amnl.training import RunResult, TrainConfig, Trainer, model
 from amnl.training.population import Population
@@ -21,11 +21,9 @@ STILL = {f"{part}_dropout": 0.0 for part in ("conv", "lstm", "attention", "funne
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(ten_engines: Path) -> Path:
     assert torch.cuda.is_available(), "AMNL_TEST_GPU=1, but PyTorch sees no GPU"
-    folder = tmp_path_factory.mktemp("fleet")
-    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
-    return folder
+    return ten_engines
 
 
 def cells(preset: str, **options: object) -> list[TrainConfig]:

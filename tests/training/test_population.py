@@ -12,7 +12,6 @@ import scipy.stats
 import torch
 
 from amnl import cmapss
-from amnl.cmapss import emulator
 from amnl.combiners import FixedWeightLoss, registry
 from amnl.training import RunResult, TrainConfig, Trainer, TrainingError, model
 from amnl.training.population import Population
@@ -37,11 +36,8 @@ def presets() -> Any:
 
 
 @pytest.fixture(scope="module")
-def data(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, cmapss.Data]:
-    torch.set_num_threads(1)
-    folder: Path = tmp_path_factory.mktemp("fleet")
-    emulator.write_fleet(folder, "FD001", seed=3, engines=10, test_engines=8)
-    return {seed: cmapss.load("FD001", seed, folder, stride=4) for seed in range(3)}
+def data(own_cache: None, ten_engines: Path) -> dict[int, cmapss.Data]:
+    return {seed: cmapss.load("FD001", seed, ten_engines, stride=4) for seed in range(3)}
 
 
 def cell(seed: int, lam: float, **options: Any) -> TrainConfig:
@@ -88,14 +84,14 @@ def test_three_cells_together_are_the_three_cells_alone(
                 population.model.parts[name][c], value, rtol=1e-9, atol=1e-12
             )
         averaged = torch.cat([p.flatten() for p in trainer.average.module.parameters()])
-        torch.testing.assert_close(population.average[c], averaged, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(population.optimiser.average[c], averaged, rtol=1e-9, atol=1e-12)
         for name, buffer in trainer.model.named_buffers():
             if name in population.model.statistics:
                 ours = population.model.statistics[name][c]
                 torch.testing.assert_close(ours, buffer, rtol=1e-9, atol=1e-12)
         floats = [b.flatten() for b in trainer.average.module.buffers() if b.is_floating_point()]
         torch.testing.assert_close(
-            population.average_buffers[c], torch.cat(floats), rtol=1e-9, atol=1e-12
+            population.optimiser.average_buffers[c], torch.cat(floats), rtol=1e-9, atol=1e-12
         )
 
 
@@ -195,7 +191,7 @@ def test_dropout_is_drawn_by_seed_whatever_the_company(data: dict[int, cmapss.Da
 def test_an_infinite_score_is_a_failure_of_its_cell(
     data: dict[int, cmapss.Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amnl.training.trainer.nasa_score", lambda pred, rul: math.inf)
+    monkeypatch.setattr("amnl.training.scoring.nasa_score", lambda pred, rul: math.inf)
     config = cell(0, 0.5, epochs=1)
     (stacked,) = Population([config], data).fit()
     assert isinstance(stacked, TrainingError) and "nasa_score is inf" in str(stacked)
@@ -271,18 +267,18 @@ def test_a_population_that_was_stopped_goes_on_between_epochs_alone(
     config = cell(0, 0.5, epochs=3)
     (whole,) = Population([config], data).fit()
     population = Population([config], data)
-    evaluate = population._evaluate
+    predict = population.predict
 
-    def interrupted(epoch: int, records: Any) -> None:
-        if epoch == 2 and within:
+    def interrupted() -> Any:
+        if population.open_epoch == 2 and within:
             raise KeyboardInterrupt
-        evaluate(epoch, records)
+        return predict()
 
     def on_epoch(epoch: int) -> None:
         if epoch == 2:
             raise KeyboardInterrupt
 
-    population._evaluate = interrupted  # type: ignore[method-assign]
+    population.predict = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         population.fit(on_epoch)
     if within:
