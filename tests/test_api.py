@@ -1,6 +1,5 @@
-"""The page that documents the package: nothing is forgotten, and its examples run."""
+"""The page that documents the package: nothing is forgotten."""
 
-import doctest
 import importlib
 import inspect
 import json
@@ -20,7 +19,6 @@ import amnl
 # The command line explains itself: `amnl --help`. What a room does not show is its own business.
 ROOMS = [f"amnl.{m.name}" for m in pkgutil.iter_modules(amnl.__path__) if m.name[0] != "_"]
 SHOWN = re.findall(r"automodule:: (\S+)", (pages.ROOT / "book" / "api.md").read_text())
-FILES = [m.name for m in pkgutil.walk_packages(amnl.__path__, "amnl.") if "__main__" not in m.name]
 
 MEMBERS = (FunctionType, property, cached_property, classmethod, staticmethod)
 
@@ -35,7 +33,7 @@ def public(module: ModuleType) -> Iterator[tuple[str, list[object]]]:
     """Functions and classes that a module shows, and methods, each before those it replaces."""
     for name in shown(module):
         found = getattr(module, name)
-        if not callable(found) or not hasattr(found, "__qualname__"):
+        if not callable(found) or found.__module__ in ("typing", "collections.abc"):
             continue
         yield f"{module.__name__}.{name}", [found]
         if not inspect.isclass(found):
@@ -52,7 +50,7 @@ def undocumented(module: ModuleType) -> list[str]:
 
 
 def test_every_room_has_its_place_on_the_page() -> None:
-    assert set(ROOMS) - set(SHOWN) == {"amnl.cli", "amnl.files", "amnl.provenance", "amnl.runs"}
+    assert set(ROOMS) - set(SHOWN) == {"amnl.cli", "amnl.provenance", "amnl.runs"}
 
 
 @pytest.mark.parametrize("module", SHOWN)
@@ -84,6 +82,8 @@ def unknown_parameters(module: ModuleType) -> list[str]:
         if isinstance(first, property | cached_property):
             continue
         called = getattr(first, "__func__", first)
+        if inspect.isclass(called) and issubclass(called, Exception | dict):
+            continue
         known = set(inspect.signature(called).parameters)
         text = inspect.cleandoc(first.__doc__ or "")
         found += [f"{name}: {p}" for p in named_parameters(text) if p not in known]
@@ -105,17 +105,6 @@ def test_a_parameter_that_is_gone_is_seen() -> None:
     )
     module.f.__module__ = "m"
     assert unknown_parameters(module) == ["m.f: c"]
-
-
-@pytest.mark.parametrize("module", FILES)
-def test_examples_run(module: str) -> None:
-    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
-    assert result.failed == 0
-
-
-def test_there_are_examples_to_run() -> None:
-    found = [doctest.DocTestFinder().find(importlib.import_module(m)) for m in SHOWN]
-    assert sum(len(test.examples) for tests in found for test in tests) > 10
 
 
 def test_search_finds_functions(book: Rendered) -> None:

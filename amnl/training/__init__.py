@@ -21,12 +21,12 @@ from amnl.training.model import (
 )
 from amnl.training.population import MAY_DIFFER, PRECISIONS, Population, check_precision, fits
 from amnl.training.result import RunResult
-from amnl.training.scoring import metrics
+from amnl.training.scoring import Chosen, metrics
 from amnl.training.trainer import Trainer, train
 
 __all__ = [  # noqa: RUF022 (by kind)
     # one cell
-    "TrainConfig", "Trainer", "train", "RunResult", "metrics", "TrainingError", "Batches",
+    "TrainConfig", "Trainer", "train", "RunResult", "Chosen", "metrics", "TrainingError", "Batches",
     # the network
     "DualTaskModel", "ModelConfig", "PRESETS", "LADDER", "make_model", "count_parameters",
     # many cells

@@ -239,7 +239,7 @@ class Trainer:
             return torch.stack((total, rul_loss, health_loss)).detach()
 
     def task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """RUL loss (in `rul_unit`²) and health loss (nats) of a batch of training windows."""
+        """RUL loss (in `rul_unit`, squared) and health loss (nats) of a batch of windows."""
         with self.isolation:
             rul, logits = self.model(self.train.inputs(index))
             unit = self.config.rul_unit

@@ -84,7 +84,7 @@ def decide(
     """From paired scores the weight to take, or that it does not matter, or that more are wanted.
 
     Each weight is compared with the reference by its differences, seed by seed, in three tests of
-    Student's t: *different*, two-sided, with Holm's correction over the weights [1]_; *the same*,
+    Student's t: *different*, two-sided, with Holm's correction over the weights; *the same*,
     within the margin, in two one-sided tests; *not better*, one-sided, by the margin or more.
 
     In this order: "flat" when every weight is the same as the reference; "keep" when none is better
@@ -108,8 +108,8 @@ def decide(
 
     References
     ----------
-    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
-       Journal of Statistics 6(2), 65-70.
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal
+    of Statistics 6(2), 65-70.
 
     Examples
     --------

@@ -9,12 +9,13 @@ import torch
 
 from amnl import cmapss
 from amnl.cmapss import Source
-from amnl.study.bench.loading import loading_times
+from amnl.study.bench.loading import Load, loading_times
 from amnl.study.bench.steps import compare, our_steps, plain_model, plain_steps
 from amnl.training.isolation import Isolation
 
 __all__ = [
     "Comparison",
+    "Load",
     "compare",
     "loading_times",
     "our_steps",
