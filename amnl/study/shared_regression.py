@@ -80,8 +80,15 @@ def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array
     return x1, y1, x2, y2, truth
 
 
-def fit(x1: Array, y1: Array, x2: Array, y2: Array, lam: float, scale: float = 1.0) -> Array:
-    """The shared vector (dim,) with the least `lam · scale · MSE_1 + (1 - lam) · MSE_2`."""
+def fit(
+    x1: Array,
+    y1: Array,
+    x2: Array,
+    y2: Array,
+    lam: float,
+    scale: float = 1.0,
+) -> Array:
+    """The shared vector with the least `lam · scale · MSE_1 + (1 - lam) · MSE_2`."""
     a, b = lam * scale / len(y1), (1.0 - lam) / len(y2)
     matrix = a * x1.T @ x1 + b * x2.T @ x2
     vector = a * x1.T @ y1 + b * x2.T @ y2
