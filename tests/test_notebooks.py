@@ -15,8 +15,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from amnl.cmapss import emulator
-from amnl.losses import rmse
 from amnl.sweep import fixed
+from amnl.task_losses import rmse
 from amnl.training import TrainConfig, train
 
 # Folders of somebody's machine; a Colab or GitHub path says as little to a reader.

@@ -12,12 +12,12 @@ Run-to-Failure Simulation", PHM08, Denver, 2008.
 """
 
 from amnl.cmapss.data import Data, load, split_engines
-from amnl.cmapss.edition import NUMBERS, SHA256, line_checksums, number_digest
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.faults import TWO_FAULTS, fault_modes, with_faults
 from amnl.cmapss.fleet import Fleet, read
 from amnl.cmapss.layout import CONDITIONS, FEATURES, SENSORS, SUBSETS, check_subset, file_names
 from amnl.cmapss.locate import find, obeyed
+from amnl.cmapss.nasa_edition import NUMBERS, SHA256, line_checksums, number_digest
 from amnl.cmapss.normaliser import Normaliser
 from amnl.cmapss.source import Source, raw_bytes
 from amnl.cmapss.text import numbers, parse_rows, parse_rul

@@ -4,9 +4,9 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from amnl.cmapss.edition import SHA256
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.folder import data_files, read_stored
+from amnl.cmapss.nasa_edition import SHA256
 from amnl.files import FileError, write_atomically
 
 ARCHIVES = {  # address: SHA-256

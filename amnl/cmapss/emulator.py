@@ -30,9 +30,9 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from amnl.cmapss.edition import SHA256
 from amnl.cmapss.errors import DataError, whole_number
 from amnl.cmapss.layout import MANIFEST, SUBSETS, check_subset, file_names
+from amnl.cmapss.nasa_edition import SHA256
 from amnl.files import FileError, write_atomically
 
 _FORMAT = "%d %d %.4f %.4f %.1f "  # engine, cycle, settings; then 21 sensors, and a trailing blank

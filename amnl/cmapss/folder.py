@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from amnl.cmapss.edition import SHA256
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.layout import MANIFEST
+from amnl.cmapss.nasa_edition import SHA256
 
 File = Path | zipfile.Path
 

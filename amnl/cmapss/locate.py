@@ -5,10 +5,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from amnl.cmapss.download import fetch
-from amnl.cmapss.edition import SHA256
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.folder import absolute, cache_dir, data_files
 from amnl.cmapss.layout import MANIFEST, SUBSETS, check_subset, file_names
+from amnl.cmapss.nasa_edition import SHA256
 from amnl.cmapss.source import Source, identify
 
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from amnl.cmapss.edition import NUMBERS, SHA256, first_difference, number_digest
 from amnl.cmapss.errors import DataError, note
 from amnl.cmapss.folder import BROKEN_ZIP, WAY_OUT, File, data_files, read_stored, unpacked
 from amnl.cmapss.layout import MANIFEST, SUBSETS, file_names
+from amnl.cmapss.nasa_edition import NUMBERS, SHA256, first_difference, number_digest
 from amnl.cmapss.text import numbers
 
 

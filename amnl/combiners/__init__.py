@@ -25,7 +25,7 @@ Source: chapter 15.1; the registry is ours.
 
 from amnl.combiners.contract import AdaptiveCombiner, Combiner
 from amnl.combiners.dwa import DWALoss
-from amnl.combiners.fixed import FixedWeightLoss, v7
+from amnl.combiners.fixed_weight import FixedWeightLoss, v7
 from amnl.combiners.gaba import GABALoss, grace
 from amnl.combiners.gradients import GradientCombiner, task_gradients
 from amnl.combiners.gradnorm import GradNormLoss

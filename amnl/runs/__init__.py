@@ -3,10 +3,10 @@
 It knows neither turbofans nor models: the study's sweep and the reader's both run through here.
 """
 
-from amnl.runs.claims import Claims
 from amnl.runs.cluster import NO_DASK, connect, cores
-from amnl.runs.drive import Progress, drive
+from amnl.runs.driver import Progress, drive
 from amnl.runs.fingerprint import UnreadError, fingerprint, rows_of
+from amnl.runs.locks import Claims
 from amnl.runs.memory import keep_freed_memory
 from amnl.runs.records import StoreError, canonical, sealed, unsealed
 from amnl.runs.store import RecordStore

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from amnl.losses import rmse
+from amnl.task_losses import rmse
 from amnl.training import NEWER, RunResult, TrainConfig, recorded
 
 if TYPE_CHECKING:

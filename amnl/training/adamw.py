@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from amnl.training.config import TrainConfig
-from amnl.training.stacked import StackedModel, compiled_on_gpu
+from amnl.training.stacked_network import StackedModel, compiled_on_gpu
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # as in `torch.optim`
 

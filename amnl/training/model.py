@@ -147,7 +147,7 @@ class LastQueryAttention(nn.Module):
     query there is no need to project 30 keys and values: fold the key projection into the query,
     average the inputs, project the average. A key bias cannot change a softmax, so it is not used.
 
-    Inputs and parameters may have leading axes in common (`amnl.training.stacked`).
+    Inputs and parameters may have leading axes in common (`amnl.training.stacked_network`).
     """
 
     def __init__(self, features: int, heads: int, dropout: float) -> None:

@@ -2,8 +2,8 @@
 
 One cell after another leaves a big GPU idle between launches. Here the cells of one subset and
 preset train together: their weights lie in one (C, P) array, a layer is a batched matrix product
-over C (`amnl.training.stacked`), and clipping, AdamW and the weight average are one pass over the
-whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best
+over C (`amnl.training.stacked_network`), and clipping, AdamW and the weight average are one pass
+over the whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best
 epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where dropout is off,
 the same distribution where it is on. Dropout is drawn by seed, so cells of one seed share their
 masks as they share their batches, and a cell's numbers do not depend, up to rounding, on the
@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from amnl.cmapss import MAX_RUL, Data
 from amnl.combiners import FixedWeightLoss, make_combiner
-from amnl.losses import sample_weights
 from amnl.provenance import commit, provenance
+from amnl.task_losses import sample_weights
 from amnl.training.adamw import AdamW
 from amnl.training.batches import Pool
 from amnl.training.combiner_state import logged_weights
@@ -35,7 +35,7 @@ from amnl.training.model import DualTaskModel, count_parameters, make_model
 from amnl.training.result import Record, RunResult
 from amnl.training.run_log import RunLog
 from amnl.training.schedule import Schedule
-from amnl.training.stacked import Noise, StackedModel
+from amnl.training.stacked_network import Noise, StackedModel
 
 # Settings in which the cells of one population may differ.
 MAY_DIFFER = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")

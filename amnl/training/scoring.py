@@ -9,7 +9,7 @@ from torch import Tensor
 
 from amnl import cmapss
 from amnl.cmapss import Data, Windows
-from amnl.losses import accuracy, macro_f1, nasa_score, rmse
+from amnl.task_losses import accuracy, macro_f1, nasa_score, rmse
 from amnl.training.config import TrainConfig
 from amnl.training.errors import no_result
 from amnl.training.result import Record

@@ -16,8 +16,8 @@ from torch.optim.swa_utils import AveragedModel
 from amnl import cmapss
 from amnl.cmapss import MAX_RUL, Data, Source
 from amnl.combiners import Combiner, make_combiner
-from amnl.losses import moderate_weighted_mse_loss
 from amnl.provenance import commit, provenance
+from amnl.task_losses import moderate_weighted_mse_loss
 from amnl.training import checkpoint as checkpoints
 from amnl.training.batches import Batches
 from amnl.training.combiner_state import GIVEN, claim, logged_weights

@@ -16,7 +16,7 @@ import pytest
 from amnl import cmapss
 from amnl.cmapss import emulator
 from amnl.files import FileError, write_atomically
-from amnl.losses import rmse
+from amnl.task_losses import rmse
 from amnl.training import Batches, TrainConfig, Trainer
 
 TRAIN_ENGINES = {"FD001": 100, "FD002": 260, "FD003": 100, "FD004": 249}  # NASA's

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from amnl import cmapss
-from amnl.cmapss import SUBSETS, Fleet, Windows, edition
+from amnl.cmapss import SUBSETS, Fleet, Windows, nasa_edition
 
 Notes = Callable[[], list[str]]
 
@@ -58,7 +58,7 @@ def pin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(cmapss.SHA256, name, sums[name])
         monkeypatch.setitem(cmapss.NUMBERS, name, digests[name])
     lines = {name: cmapss.line_checksums(of) for name, of in rows.items()}
-    monkeypatch.setattr(edition, "edition_lines", lines.__getitem__)
+    monkeypatch.setattr(nasa_edition, "edition_lines", lines.__getitem__)
 
 
 def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:

@@ -7,7 +7,7 @@ from invented_rows import cells, flat
 
 from amnl.cmapss import SUBSETS
 from amnl.study import claims
-from amnl.study.claims import CONDITION, FAILS, HOLDS, OPEN, algebra
+from amnl.study.claims import CONDITION, FAILS, HOLDS, OPEN, rules_algebra
 
 
 def test_the_settled_claims_and_their_numbers() -> None:
@@ -35,12 +35,12 @@ def test_the_range_over_units_is_that_of_the_means() -> None:
 
 
 def test_the_settled_claims_notice_broken_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(algebra, "combine_losses", lambda a, b, lam: lam * a + b)
+    monkeypatch.setattr(rules_algebra, "combine_losses", lambda a, b, lam: lam * a + b)
     assert claims.claim_1().verdict == FAILS
-    monkeypatch.setattr(algebra, "combine_losses", lambda a, b, lam: lam * a * (1 - lam) * b)
+    monkeypatch.setattr(rules_algebra, "combine_losses", lambda a, b, lam: lam * a * (1 - lam) * b)
     assert claims.claim_9().verdict == OPEN
     half = dict.fromkeys(SUBSETS, 0.5)
-    monkeypatch.setattr(algebra, "simulate_sweep", lambda *_: {"best": half})
+    monkeypatch.setattr(rules_algebra, "simulate_sweep", lambda *_: {"best": half})
     assert claims.claim_6().verdict == HOLDS
     assert claims.claim_7(cells("c", flat)).verdict == OPEN
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from amnl.cmapss import SUBSETS
-from amnl.losses import macro_f1, nasa_score, rmse
 from amnl.study.protocol import family
 from amnl.study.rows import TEXT, load_predictions, load_rows, read_rows
 from amnl.study.tables import LAMS
+from amnl.task_losses import macro_f1, nasa_score, rmse
 from amnl.training import RunResult, TrainConfig, provenance
 
 TABLES = [f.name[:-4] for f in files("amnl.study.rows").iterdir() if f.name.endswith(".csv")]

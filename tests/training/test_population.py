@@ -15,7 +15,7 @@ from amnl import cmapss
 from amnl.combiners import FixedWeightLoss, registry
 from amnl.training import RunResult, TrainConfig, Trainer, TrainingError, model
 from amnl.training.population import Population
-from amnl.training.stacked import Noise, StackedModel
+from amnl.training.stacked_network import Noise, StackedModel
 
 STILL = dataclasses.replace(
     model.PRESETS["compact"],

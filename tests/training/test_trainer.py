@@ -12,7 +12,7 @@ from torch import Tensor
 
 from amnl import cmapss
 from amnl.combiners import Combiner, FixedWeightLoss
-from amnl.losses import moderate_weighted_mse_loss, rmse
+from amnl.task_losses import moderate_weighted_mse_loss, rmse
 from amnl.training import (
     Trainer,
     TrainingError,

@@ -9,7 +9,7 @@ from small_problem import TRAIN, Y, losses, sweep
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, huber_loss, mse_loss
 
-from amnl.losses import moderate_weighted_mse_loss
+from amnl.task_losses import moderate_weighted_mse_loss
 
 
 def with_column(model: nn.Module, batch: Any) -> Any:

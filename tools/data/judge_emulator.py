@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from amnl import cmapss
 from amnl.cmapss import emulator
 from amnl.files import write_atomically
-from amnl.losses import rmse
+from amnl.task_losses import rmse
 from amnl.training import Batches, TrainConfig, Trainer
 
 SEEDS = (0, 1, 2)

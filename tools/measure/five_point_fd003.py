@@ -16,8 +16,8 @@ from torch.nn.functional import cross_entropy
 
 from amnl import cmapss, five_point_sweep
 from amnl.files import write_atomically
-from amnl.losses import moderate_weighted_mse_loss, rmse
 from amnl.stats import MARGIN
+from amnl.task_losses import moderate_weighted_mse_loss, rmse
 from amnl.training import provenance
 from amnl.training.model import make_model
 from amnl.weigh import FivePoint, Losses

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from amnl import cmapss
 from amnl.cmapss import Data
-from amnl.losses import moderate_weighted_mse_loss
+from amnl.task_losses import moderate_weighted_mse_loss
 from amnl.training import TrainConfig, Trainer
 from amnl.training.model import PRESETS, DualTaskModel, ModelConfig, Trunk
 

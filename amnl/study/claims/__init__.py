@@ -6,17 +6,23 @@ comparisons that are none of these ten (claims 12, 13, 14, and 15 against unweig
 once a subset, and are corrected over the four.
 """
 
-from amnl.study.claims.algebra import claim_1, claim_2, claim_6, claim_7, claim_8, claim_9, claim_16
-from amnl.study.claims.rivals import (
+from amnl.study.claims.rules_algebra import (
+    claim_1,
+    claim_2,
+    claim_6,
+    claim_7,
+    claim_8,
+    claim_9,
+    claim_16,
+)
+from amnl.study.claims.rules_rivals import (
     ADAPTIVE,
     claim_12,
     judge_rivals,
     rival_differences,
     with_rivals,
 )
-from amnl.study.claims.ruling import CONDITION, FAILS, HOLDS, OPEN, Ruling
-from amnl.study.claims.statements import CLAIMS, Statement
-from amnl.study.claims.sweep import (
+from amnl.study.claims.rules_sweep import (
     claim_3,
     claim_4,
     claim_5,
@@ -27,6 +33,8 @@ from amnl.study.claims.sweep import (
     claim_15,
     claim_17,
 )
+from amnl.study.claims.ruling import CONDITION, FAILS, HOLDS, OPEN, Ruling
+from amnl.study.claims.statements import CLAIMS, Statement
 from amnl.study.claims.verdicts import Families, Verdict, ledger, to_frame
 from amnl.study.protocol import RIVALS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from amnl.study.claims import algebra, rivals, sweep
+from amnl.study.claims import rules_algebra, rules_rivals, rules_sweep
 from amnl.study.claims.statements import CLAIMS
 from amnl.study.protocol import GRIDS
 from amnl.study.tables import check_cells
@@ -54,28 +54,28 @@ def ledger(families: Families) -> list[Verdict]:
     """
     for letter, field in zip("abcdef", dataclasses.fields(families), strict=True):
         rows, grid = getattr(families, field.name), GRIDS[letter]
-        named = rivals.with_rivals(rows) if "rival" in grid else rows
+        named = rules_rivals.with_rivals(rows) if "rival" in grid else rows
         check_cells(named, grid, f"family {letter}")
     units = families.cycles2, families.unit125
     adaptive = families.unweighted, families.rivals_cycles2, families.rivals_unit125
     rulings = {
-        1: algebra.claim_1(),
-        2: algebra.claim_2(),
-        3: sweep.claim_3(*units),
-        4: sweep.claim_4(*units),
-        5: sweep.claim_5(*units),
-        6: algebra.claim_6(),
-        7: algebra.claim_7(families.odds),
-        8: algebra.claim_8(),
-        9: algebra.claim_9(),
-        10: sweep.claim_10(*units),
-        11: sweep.claim_11(*units),
-        12: rivals.claim_12(*units, *adaptive),
-        13: sweep.claim_13(*units),
-        14: sweep.claim_14(*units),
-        15: sweep.claim_15(families.cycles2, families.unweighted),
-        16: algebra.claim_16(),
-        17: sweep.claim_17(families.cycles2),
+        1: rules_algebra.claim_1(),
+        2: rules_algebra.claim_2(),
+        3: rules_sweep.claim_3(*units),
+        4: rules_sweep.claim_4(*units),
+        5: rules_sweep.claim_5(*units),
+        6: rules_algebra.claim_6(),
+        7: rules_algebra.claim_7(families.odds),
+        8: rules_algebra.claim_8(),
+        9: rules_algebra.claim_9(),
+        10: rules_sweep.claim_10(*units),
+        11: rules_sweep.claim_11(*units),
+        12: rules_rivals.claim_12(*units, *adaptive),
+        13: rules_sweep.claim_13(*units),
+        14: rules_sweep.claim_14(*units),
+        15: rules_sweep.claim_15(families.cycles2, families.unweighted),
+        16: rules_algebra.claim_16(),
+        17: rules_sweep.claim_17(families.cycles2),
     }
     return [Verdict(number, *CLAIMS[number], *ruling) for number, ruling in rulings.items()]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from amnl.losses import (
+from amnl.task_losses import (
     MAX_RUL,
     accuracy,
     macro_f1,

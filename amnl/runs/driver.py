@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
 
-from amnl.runs.claims import Claims
+from amnl.runs.locks import Claims
 from amnl.runs.workers import Group, Job, Result, Workers
 
 

@@ -12,7 +12,7 @@ import torch
 from sweep_cells import SOURCE, finished
 from typer.testing import CliRunner
 
-from amnl import cmapss, losses
+from amnl import cmapss, task_losses
 from amnl.cli.app import app
 from amnl.cmapss import emulator
 from amnl.runs.records import sealed
@@ -382,7 +382,7 @@ def test_what_a_run_on_the_fault_tells(two_faults: cmapss.Data, tmp_path: Path) 
     truth = cmapss.fault_modes(two_faults.val)
     _, last = trainer.predict(trainer.val)
     assert result.history[-1]["val_accuracy"] == (last == truth).mean()
-    assert result.history[-1]["val_macro_f1"] == losses.macro_f1(last, truth)
+    assert result.history[-1]["val_macro_f1"] == task_losses.macro_f1(last, truth)
     m, chosen = result.metrics, result.history[int(result.metrics["best_epoch"]) - 1]
     assert (m["fault_accuracy"], m["fault_macro_f1"]) == (
         chosen["val_accuracy"],
@@ -393,7 +393,7 @@ def test_what_a_run_on_the_fault_tells(two_faults: cmapss.Data, tmp_path: Path) 
     assert m["fault_best_epoch"] == scores.index(max(scores)) + 1
     of_the_head = {"health_accuracy", "health_macro_f1", "health_macro_f1_best", "test_macro_f1"}
     assert not of_the_head & (m.keys() | chosen.keys())
-    assert m["health_macro_f1_rul"] == losses.macro_f1(
+    assert m["health_macro_f1_rul"] == task_losses.macro_f1(
         cmapss.health_state(np.array(result.predictions["pred"])), two_faults.test.health
     )
     assert result.predictions.keys() == {"pred", "rul", "true"}
@@ -426,9 +426,9 @@ def test_health_is_scored_where_it_is_best(data: cmapss.Data, tmp_path: Path) ->
     trainer = Trainer(config, data)
     keep = lambda _: seen.append((trainer.predict(trainer.val), trainer.predict(trainer.test)))  # noqa: E731
     result = trainer.fit(on_epoch=keep)
-    f1, state = losses.macro_f1, cmapss.health_state
+    f1, state = task_losses.macro_f1, cmapss.health_state
     for record, (val, test) in zip(result.history, seen, strict=True):
-        assert record["val_accuracy"] == losses.accuracy(val[1], data.val.health)
+        assert record["val_accuracy"] == task_losses.accuracy(val[1], data.val.health)
         assert record["val_macro_f1"] == f1(val[1], data.val.health)
         assert record["val_macro_f1_rul"] == f1(state(val[0]), data.val.health)
         assert record["test_macro_f1"] == f1(test[1], data.test.health)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amnl import cmapss
-from amnl.cmapss import DataError, Source, edition
+from amnl.cmapss import DataError, Source, nasa_edition
 from cmapss.tiny_fleet import OTHER_BYTES, Notes, changed, edit
 
 
@@ -15,7 +15,7 @@ from cmapss.tiny_fleet import OTHER_BYTES, Notes, changed, edit
 def test_what_is_pinned_are_nasas_numbers(nasa: Source, name: str) -> None:
     rows = cmapss.numbers(cmapss.raw_bytes(nasa, name), name, name)
     assert cmapss.number_digest(rows) == cmapss.NUMBERS[name]
-    assert np.array_equal(cmapss.line_checksums(rows), edition.edition_lines(name))
+    assert np.array_equal(cmapss.line_checksums(rows), nasa_edition.edition_lines(name))
 
 
 # Engines of 31, 40, 45, 36 and 38 cycles: 190 lines.
@@ -67,7 +67,7 @@ def test_a_line_that_its_checksum_cannot_tell_is_not_guessed(
     path = tiny_nasa / "train_FD001.txt"
     edit(path, changed(9))
     same_byte = cmapss.line_checksums(cmapss.numbers(path.read_bytes(), path.name, path))
-    monkeypatch.setattr(edition, "edition_lines", {path.name: same_byte}.__getitem__)
+    monkeypatch.setattr(nasa_edition, "edition_lines", {path.name: same_byte}.__getitem__)
     with pytest.raises(DataError, match=r"A number differs .* cannot tell"):
         cmapss.load("FD001", 0, tiny_nasa)
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from amnl.training import adamw, model, stacked
+from amnl.training import adamw, model, stacked_network
 from amnl.training.model import make_model
-from amnl.training.stacked import Noise, StackedModel
+from amnl.training.stacked_network import Noise, StackedModel
 
 CPU = torch.device("cpu")
 
@@ -84,9 +84,9 @@ def test_what_a_gpu_compiles_can_be_compiled_and_is_the_same() -> None:
     seen = (torch.arange(batch) < 4).double().expand(cells, batch)
     keep, of_seed = torch.rand(2, batch, steps, out) > 0.2, torch.tensor([0, 0, 1, 1])
     calls = [
-        (stacked._block, (x, *parts, seen, keep, of_seed, 0.2, 1e-5)),
-        (stacked._block_at_rest, (x, *parts, parts[1], parts[2], 1e-5)),
-        (stacked._masked_large, (x, keep[..., :1], of_seed, 0.2)),
+        (stacked_network._block, (x, *parts, seen, keep, of_seed, 0.2, 1e-5)),
+        (stacked_network._block_at_rest, (x, *parts, parts[1], parts[2], 1e-5)),
+        (stacked_network._masked_large, (x, keep[..., :1], of_seed, 0.2)),
     ]
     for function, given in calls:
         plain = function.__wrapped__  # type: ignore[attr-defined]
@@ -122,7 +122,7 @@ def test_dropout_between_lstm_layers_keeps_the_order_of_its_draws() -> None:
 
 def low_bits(seed: int, epoch: int) -> int:
     """What a CPU's generator keeps of the seed of a stream."""
-    return stacked._stream_seed(seed, epoch) % 2**32
+    return stacked_network._stream_seed(seed, epoch) % 2**32
 
 
 def test_no_two_seeds_share_their_dropout() -> None:
@@ -147,4 +147,4 @@ def test_masks_differ_where_the_packed_seeds_met() -> None:
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (9, 40), (4095, 7)])
 def test_published_rows_keep_their_streams(seed: int, epoch: int) -> None:
-    assert stacked._stream_seed(seed, epoch) == seed * 2**20 + epoch
+    assert stacked_network._stream_seed(seed, epoch) == seed * 2**20 + epoch

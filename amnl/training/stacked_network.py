@@ -164,7 +164,8 @@ def _stackable(model: DualTaskModel, batch: _Pass) -> DualTaskModel:
             inside.update(layer.modules())
         elif not isinstance(layer, LastQueryAttention) and [*layer.parameters(recurse=False)]:
             raise TypeError(
-                f"{name} is a {type(layer).__name__}; `amnl.training.stacked` has no such layer"
+                f"{name} is a {type(layer).__name__}; `amnl.training.stacked_network` has no such "
+                "layer"
             )
     return network
 
