@@ -3,11 +3,11 @@
 One cell after another leaves a big GPU idle between launches. Here the cells of one subset and
 preset train together: their weights lie in one (C, P) array, a layer is a batched matrix product
 over C (`amnl.training.stacked_network`), and clipping, AdamW and the weight average are one pass
-over the whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate and best
-epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where dropout is off,
-the same distribution where it is on. Dropout is drawn by seed, so cells of one seed share their
-masks as they share their batches, and a cell's numbers do not depend, up to rounding, on the
-company it was trained in.
+over the whole array. Every cell keeps its own seed, engines, batch order, λ, unit, learning rate
+and best epoch, and gets what `Trainer` gives it alone: the same numbers up to rounding where
+dropout is off, the same distribution where it is on. Dropout is drawn by seed, so cells of one seed
+share their masks as they share their batches, and a cell's numbers do not depend, up to rounding,
+on the company it was trained in.
 """
 
 import dataclasses

@@ -26,6 +26,12 @@ LIST_ENTRY = re.compile(r"<dd>(.*?)</dd>\s*", re.DOTALL)
 GENERATED = ("Alias for field number", "Create new instance of")
 
 
+def process_docstring(*event: Any) -> None:
+    lines: list[str] = event[-1]
+    if lines and lines[0].startswith(GENERATED):
+        lines.clear()
+
+
 def skip_generated(*event: Any) -> bool | None:
     # None leaves the choice to autodoc.
     return True if str(event[3].__doc__).startswith(GENERATED) else None
@@ -80,6 +86,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.napoleon")
     app.add_autodocumenter(PropertyAsWritten, override=True)
+    app.connect("autodoc-process-docstring", process_docstring)
     app.connect("autodoc-process-signature", process_signature)
     app.connect("autodoc-skip-member", skip_generated)
     app.connect("missing-reference", shown_by_its_room)

@@ -29,7 +29,7 @@ def test_a_run_of_the_tests_that_was_stopped_is_not_shown(
     shutil.copy2(pages.ROOT / "Makefile", tmp_path)
     for file in ("pyproject.toml", "constraints.txt"):
         (tmp_path / file).touch()
-    for name in ("ruff", "mypy"):
+    for name in ("ruff", "mypy", "lint-imports"):
         script(tmp_path / ".venv" / "bin" / name, "true")
     script(
         tmp_path / ".venv" / "bin" / "python",

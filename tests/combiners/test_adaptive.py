@@ -10,7 +10,14 @@ import pytest
 import torch
 from toy_problem import Toy, run, weights
 
-from amnl.combiners import Combiner, DWALoss, GABALoss, GradNormLoss, make_combiner, names
+from amnl.combiners import (
+    Combiner,
+    DWALoss,
+    GABALoss,
+    GradNormLoss,
+    make_combiner,
+    names,
+)
 
 ADAPTIVE = ("dwa", "gaba", "gradnorm", "uncertainty")
 

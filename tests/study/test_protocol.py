@@ -5,8 +5,9 @@ import re
 
 import pages
 
+from amnl.study import protocol
 from amnl.study.protocol import FAMILIES, family
-from amnl.training import TrainConfig
+from amnl.training import TrainConfig, model
 
 
 def test_families_are_those_of_the_protocol() -> None:
@@ -44,3 +45,7 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
         assert {c.rul_unit for c in family(name)} == {unit}
     assert not any(c.sample_weighted for c in family("d"))
     assert {c.preset for c in family("a", "paper")} == {"paper"}
+
+
+def test_the_ladder_has_every_size_there_is() -> None:
+    assert tuple(protocol.LADDER) == tuple(model.LADDER)

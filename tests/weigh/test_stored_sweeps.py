@@ -9,7 +9,7 @@ from amnl.weigh import decide
 
 
 def test_the_page_shows_the_lines_that_swept_fd003() -> None:
-    tool = (pages.ROOT / "tools" / "five_point_fd003.py").read_text(encoding="utf-8")
+    tool = (pages.ROOT / "tools" / "measure" / "five_point_fd003.py").read_text(encoding="utf-8")
     shown = tool.split("# Chapter 9 shows these lines; a test compares.\n")[1]
     shown = shown.split("\n\n\n# The end of what chapter 9 shows.")[0]
     page = pages.source_half(pages.ROOT, "09-your-own-problem").read_text(encoding="utf-8")
