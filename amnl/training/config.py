@@ -61,9 +61,6 @@ class TrainConfig:
     >>> config = TrainConfig(combiner_settings={"rul_weight": 0.75, "health_weight": 0.25})
     >>> config.lam
     0.75
-    >>> TrainConfig(lr=-1)
-    Traceback (most recent call last):
-    ValueError: lr must be positive and finite, got -1.0
     """
 
     subset: str = "FD001"  # of C-MAPSS: FD001 to FD004

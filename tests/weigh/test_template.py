@@ -76,7 +76,7 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
         ("import beside_it", (), r"beside_it.py, line 2, in <module>: KeyError: 'gone'"),
         ("def build():\n    return {}['x']", (), r"line \d+, in build: KeyError"),
         ("", ("--subsets", "FD001"), "No such option.*--subsets"),
-        ("", ("--seeds", "4-9"), "--seeds.*4-9"),
+        ("", ("--seeds", "4-9"), "--seeds.*valid integer"),
         ("", ("--lams", "0.5,1.5"), r"λ.*\[0, 1\].*1\.5"),
         ("", ("--margin", "-1"), "margin.*positive"),
         ("", ("--workers", "0"), "--workers 0: at least one"),
