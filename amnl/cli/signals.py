@@ -77,8 +77,10 @@ def _answer(inbox: socket.socket, unwound: threading.Event) -> None:
     with suppress(OSError):  # no standard error: nobody to tell
         clear = f"{_SHOW_CURSOR}\n" if os.isatty(2) else ""
         encoding = getattr(sys.__stderr__, "encoding", "ascii")  # a bar stands in for sys.stderr
-        os.write(2, f"{clear}stopped: {_kept()}\n".encode(encoding, "replace"))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # tracebacks of what is cut off
+        terminal = os.dup(2)
+        # First: a bar's last words and tracebacks of what is cut off would come after the line.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.write(terminal, f"{clear}stopped: {_kept()}\n".encode(encoding, "replace"))
     unwound.wait(GRACE)
     _end_children()
     os._exit(128 + number)
