@@ -13,7 +13,6 @@ import numpy as np
 
 from amnl.cmapss import SUBSETS
 from amnl.files import write_atomically
-from amnl.study.tables import LAMS
 from amnl.sweep import Store
 from amnl.training import RunResult
 
@@ -26,10 +25,10 @@ def arrays(results: list[RunResult]) -> dict[str, np.ndarray]:
     Raises `KeyError` where a cell is missing.
     """
     cells = {(r.config.subset, r.config.lam, r.config.seed): r.predictions for r in results}
-    seeds = sorted({seed for _, _, seed in cells})
-    found: dict[str, np.ndarray] = {"lams": np.array(LAMS), "seeds": np.array(seeds)}
+    lams, seeds = sorted({lam for _, lam, _ in cells}), sorted({seed for _, _, seed in cells})
+    found: dict[str, np.ndarray] = {"lams": np.array(lams), "seeds": np.array(seeds)}
     for subset in SUBSETS:
-        mine = [[cells[subset, lam, seed] for seed in seeds] for lam in LAMS]
+        mine = [[cells[subset, lam, seed] for seed in seeds] for lam in lams]
         for name, kind in (("pred", np.float32), ("health_pred", np.int8)):
             found[f"{subset}_{name}"] = np.array([[c[name] for c in row] for row in mine], kind)
         for name, kind in (("rul", np.float32), ("true", np.float32), ("health", np.int8)):
