@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from amnl.combine import SOURCE_LAMS
-from amnl.stats import ALPHA, equivalence, holm, interval, sign_flip
+from amnl.stats import ALPHA, equivalence, holm, interval, sign_flip, smallest_difference
 
 LAMS = (*SOURCE_LAMS, 1.0)
 
@@ -101,7 +101,8 @@ def judge(differences: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a comparison: `mean`, `low`, `high` (cycles), `p`, `p_holm`, `p_equivalent_holm`,
         and the `finding` about what was compared: significantly "worse" (a positive difference) or
-        "better", else "equivalent", else "undecided".
+        "better", else "equivalent", else "undecided"; and `smallest`, the difference (cycles) that
+        so many seeds would have shown four times in five.
     """
     low, high = zip(*(interval(differences[name]) for name in differences), strict=True)
     mean, p = differences.mean(), sign_flip(differences)
@@ -112,8 +113,11 @@ def judge(differences: pd.DataFrame) -> pd.DataFrame:
         ["worse", "better", "equivalent"],
         "undecided",
     )
+    n, tests = differences.shape
+    smallest = differences.std().map(lambda sd: smallest_difference(sd, n, tests))
     columns = {"mean": mean, "low": low, "high": high, "p": p, "p_holm": p_holm}
-    return pd.DataFrame({**columns, "p_equivalent_holm": p_equivalent, "finding": finding})
+    columns |= {"p_equivalent_holm": p_equivalent, "finding": finding, "smallest": smallest}
+    return pd.DataFrame(columns)
 
 
 def compare(
