@@ -58,7 +58,7 @@ test: lint
 
 # The two pages with the most training, under the plainest instructions of each library, and under
 # those that MKL has on every processor.
-TRAINED := notebooks/05-train-cmapss.ipynb notebooks/09-your-own-problem.ipynb
+TRAINED := notebooks/05-train-cmapss.ipynb notebooks/10-your-own-problem.ipynb
 PLAIN := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41
 emulated: $(VENV)/installed
 	$(PLAIN) $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile

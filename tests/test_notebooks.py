@@ -108,7 +108,7 @@ def test_training_pages_take_parameters_and_use_them(page: str) -> None:
     tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert cells.index(tagged[0]) == 1 and len(tagged) == 1
     assigned = [node.targets[0].id for node in ast.parse(tagged[0].source).body]
-    # Chapter 8 trains every combiner there is, and has no λ of its own.
+    # Chapter 9 trains every combiner there is, and has no λ of its own.
     assert assigned == [
         name
         for name in ("SUBSET", "PRESET", "LAM", "SEED", "DATA")

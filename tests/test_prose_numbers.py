@@ -285,7 +285,7 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
         best_at_the_last_epoch,
     ),
     "undertraining, in the ledger": (
-        "11-claims",
+        "12-claims",
         r"on FD003 was still falling at the last epoch in a (\w+) of the cells",
         best_at_the_last_epoch,
     ),
@@ -310,50 +310,50 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
         r"feel of the weight: a (\w+) at 0\.5, a (\w+) at 0\.1",
         length_of_the_gradient,
     ),
-    "the floor": ("08-adaptive-combiners", r"0\.05/1\.05 = ([\d.]+)\$", least_possible),
+    "the floor": ("09-adaptive-combiners", r"0\.05/1\.05 = ([\d.]+)\$", least_possible),
     "the least weight": (
-        "08-adaptive-combiners",
+        "09-adaptive-combiners",
         r"a weight of ([\d.]+) at the least",
         least_weight,
     ),
     "GradNorm's least odds": (
-        "08-adaptive-combiners",
+        "09-adaptive-combiners",
         r"and stays: 1:200, 1:(\d+) at the least",
         lambda: (least_odds("GradNorm"),),
     ),
     "DWA's weights": (
-        "08-adaptive-combiners",
+        "09-adaptive-combiners",
         r"keeps its two weights within a (\w+) of each other",
         distance_of_dwas_weights,
     ),
     "claim 12 in the other unit": (
-        "08-adaptive-combiners",
+        "09-adaptive-combiners",
         r"GRACE beats 0\.5 there on (\w+) subsets of four, and GradNorm on (\w+)\.",
         better_in_units_of_125,
     ),
     "the careful rule's regret": (
-        "09-your-own-problem",
+        "10-your-own-problem",
         r"costs a (\w+) to ([\w ]+) of a margin, and the naive rule a (\w+) at most",
         regret_of_five_seeds,
     ),
     "the price of the faults": (
-        "09-your-own-problem",
+        "10-your-own-problem",
         r"the health pays ([\w ]+) of a point for it, more than the margin",
         price_of_the_faults,
     ),
     "time of the source's network": (
-        "10-scale-up",
+        "11-scale-up",
         r"only (\d+) to (\d+) times the time on our core",
         times_as_long,
     ),
     "time of the source's network, again": (
-        "10-scale-up",
+        "11-scale-up",
         r"source's network takes (\d+) to (\d+) times as long, as a table below",
         times_as_long,
     ),
-    "claim 3 and λ = 1": ("11-claims", r"it would win (\d+) of 40", won_by_one),
+    "claim 3 and λ = 1": ("12-claims", r"it would win (\d+) of 40", won_by_one),
     "claim 11 and the source's figure": (
-        "11-claims",
+        "12-claims",
         r"differ by a (\w+) of a cycle in cycles², and by ([\d.]+) the other way in units of 125",
         without_the_task_in_125,
     ),
@@ -469,7 +469,7 @@ def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
     a, d = compact()[0], compact()[3]
     of_ten = worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
     assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
-    assert "Claims 5, 10 and 11 and the second half of 15" in text_of("11-claims")
+    assert "Claims 5, 10 and 11 and the second half of 15" in text_of("12-claims")
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 10, 11, 13, 14, 17])

@@ -91,7 +91,7 @@ def test_a_checkpoint_of_a_combiner_with_other_settings_is_refused(
 
 
 class Dice(FixedWeightLoss):
-    """Chapter 8's: a weight that moves and is no buffer."""
+    """Chapter 9's: a weight that moves and is no buffer."""
 
     def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
         if self.training:

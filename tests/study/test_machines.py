@@ -58,7 +58,7 @@ def test_the_text_says_what_holds_on_every_machine(
 
 
 def test_one_sweep_has_three_verdicts() -> None:
-    """As chapter 9 says of the battery that is trained in a hurry, and of it alone."""
+    """As chapter 10 says of the battery that is trained in a hurry, and of it alone."""
     found = machines.measured("09 verdict, hurried").value_counts().to_dict()
     assert found == {"undecided": 9, "better": 1, "keep": 1}
     for name, verdict in (("percent²", "flat"), ("balanced", "better")):

@@ -1,4 +1,4 @@
-"""Stored sweeps, and what chapter 9 says of them."""
+"""Stored sweeps, and what chapter 10 says of them."""
 
 import pages
 import pytest
@@ -10,9 +10,9 @@ from amnl.weigh import decide
 
 def test_the_page_shows_the_lines_that_swept_fd003() -> None:
     tool = (pages.ROOT / "tools" / "measure" / "five_point_fd003.py").read_text(encoding="utf-8")
-    shown = tool.split("# Chapter 9 shows these lines; a test compares.\n")[1]
-    shown = shown.split("\n\n\n# The end of what chapter 9 shows.")[0]
-    page = pages.source_half(pages.ROOT, "09-your-own-problem").read_text(encoding="utf-8")
+    shown = tool.split("# Chapter 10 shows these lines; a test compares.\n")[1]
+    shown = shown.split("\n\n\n# The end of what chapter 10 shows.")[0]
+    page = pages.source_half(pages.ROOT, "10-your-own-problem").read_text(encoding="utf-8")
     assert f"```python\n{shown}\n```" in page
 
 

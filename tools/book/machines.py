@@ -61,7 +61,7 @@ MACHINES = {
 }
 
 # It compares PyTorch's steps with steps of its own, which no copy's factor reaches.
-WITHOUT_COPIES = "10-scale-up"
+WITHOUT_COPIES = "11-scale-up"
 
 # Runs before a page's first cell. Every training hands its initial weights to an optimiser.
 PRELUDE = """

@@ -1,7 +1,7 @@
 """Write amnl/study/rows/rivals_epochs.csv: the weights of families e and f, epoch by epoch.
 
 `python tools/measure/rivals_epochs.py STORE` reads the finished cells of seeds 0 to 2 and keeps the
-columns that chapter 8 draws, to five digits.
+columns that chapter 9 draws, to five digits.
 """
 
 import sys

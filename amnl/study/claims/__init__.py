@@ -23,6 +23,7 @@ from amnl.study.claims.rules_rivals import (
     with_rivals,
 )
 from amnl.study.claims.rules_sweep import (
+    OF_ONE_SWEEP,
     claim_3,
     claim_4,
     claim_5,
@@ -32,6 +33,7 @@ from amnl.study.claims.rules_sweep import (
     claim_14,
     claim_15,
     claim_17,
+    in_one_unit,
 )
 from amnl.study.claims.ruling import CONDITION, FAILS, HOLDS, OPEN, Ruling
 from amnl.study.claims.statements import CLAIMS, Statement
@@ -42,7 +44,7 @@ __all__ = [  # noqa: RUF022 (by what they are for)
     "Families", "Verdict", "ledger", "to_frame",
     "CLAIMS", "Statement", "Ruling", "HOLDS", "CONDITION", "FAILS", "OPEN",
     "claim_3", "claim_4", "claim_5", "claim_10", "claim_11", "claim_13", "claim_14", "claim_15",
-    "claim_17",
+    "claim_17", "in_one_unit", "OF_ONE_SWEEP",
     "claim_12", "ADAPTIVE", "RIVALS", "with_rivals", "rival_differences", "judge_rivals",
     "claim_1", "claim_2", "claim_6", "claim_7", "claim_8", "claim_9", "claim_16",
 ]  # fmt: skip

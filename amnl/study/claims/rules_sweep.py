@@ -1,5 +1,6 @@
 """Claims about the sweep over λ, judged by its runs."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -172,3 +173,35 @@ def claim_17(cycles2: pd.DataFrame) -> Ruling:
 def _ratio(numerator: Scores, denominator: Scores, axis: int) -> Scores:
     ratio: Scores = np.mean(numerator, axis=axis) / np.mean(denominator, axis=axis)
     return ratio
+
+
+OF_ONE_SWEEP: dict[int, Callable[[pd.DataFrame], Ruling]] = {
+    3: _best_everywhere,
+    4: _costs_a_cycle,
+    5: _neighbours_are_worse,
+    10: partial(_worse_than_half, 0.75),
+    11: partial(_worse_than_half, 1.0),
+    13: _coarse_is_enough,
+    14: _tuned_is_worse,
+}
+
+
+def in_one_unit(number: int, rows: pd.DataFrame) -> Ruling:
+    """What the rule of a claim about the sweep says of one table, whatever its unit.
+
+    Parameters
+    ----------
+    number
+        3, 4, 5, 10, 11, 13 or 14: the others need more than one sweep, or none.
+    rows
+        A whole sweep over λ, as `load_rows` gives it.
+
+    Raises
+    ------
+    ValueError
+        For another number.
+    """
+    if number not in OF_ONE_SWEEP:
+        numbers = ", ".join(map(str, OF_ONE_SWEEP))
+        raise ValueError(f"claim {number} is not about one sweep; those that are: {numbers}")
+    return OF_ONE_SWEEP[number](rows)

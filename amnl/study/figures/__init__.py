@@ -29,8 +29,9 @@ from amnl.study.figures.chapter_05_training import (
 )
 from amnl.study.figures.chapter_06_sweep import differences, regrets, sweep_curves, winners
 from amnl.study.figures.chapter_07_units import one_curve, pulls
-from amnl.study.figures.chapter_08_adaptive import rivals, trajectories
-from amnl.study.figures.chapter_09_own_problem import verdict_rates
+from amnl.study.figures.chapter_08_balance import front, pull_curve
+from amnl.study.figures.chapter_09_adaptive import rivals, trajectories
+from amnl.study.figures.chapter_10_own_problem import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
 from amnl.study.figures.style import (
@@ -55,6 +56,7 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "TitledRun",
     "differences", "regrets", "sweep_curves", "winners",
     "one_curve", "pulls",
+    "front", "pull_curve",
     "rivals", "trajectories",
     "verdict_rates",
 ]  # fmt: skip

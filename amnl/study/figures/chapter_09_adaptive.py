@@ -1,4 +1,4 @@
-"""Chapter 8: combiners that adapt, beside a weight that stands still."""
+"""Chapter 9: combiners that adapt, beside a weight that stands still."""
 
 import numpy as np
 import pandas as pd

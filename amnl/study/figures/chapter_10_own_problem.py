@@ -1,4 +1,4 @@
-"""Chapter 9: a problem of one's own."""
+"""Chapter 10: a problem of one's own."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Chapters 6 and 8: what a comparison found, as a mark with a colour and a shape of its own."""
+"""Chapters 6 and 9: what a comparison found, as a mark with a colour and a shape of its own."""
 
 from typing import Any, NamedTuple
 
