@@ -121,6 +121,14 @@ def updates() -> Figures:
     return f"{min(s.min() for s in steps):.0f}", f"{max(s.max() for s in steps):.0f}"
 
 
+def accidents() -> Any:
+    """Seeds by subsets: how far two runs lie apart that differ by nothing."""
+    copies = rows("compact-nudged").pivot(
+        index=["subset", "seed"], columns="nudge", values="test_rmse"
+    )
+    return (copies[1e-6] - copies[-1e-6]).unstack("subset")
+
+
 def averages_of_the_sweep() -> Figures:
     """The decay of the weight average at the last step, (1 + n)/(10 + n) while below 0.999."""
     return tuple(f"{(1 + int(n)) / (10 + int(n)):.3f}" for n in updates())
@@ -403,6 +411,32 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
 }
 
 
+STATED |= {
+    "rounding of a cell": (
+        "08-where-half-could-win",
+        r"It is smaller, ([\d.]+) to ([\d.]+)\.",
+        lambda: tuple(f"{accidents().std().agg(end):.2f}" for end in ("min", "max")),
+    ),
+    "the means in cycles²": (
+        "08-where-half-could-win",
+        r"in cycles² the means move by ([\d.]+) to ([\d.]+) cycles",
+        range_of_means,
+    ),
+    "wins in balanced units": (
+        "12-claims",
+        r"lowest mean on no subset, and wins (\d+) and (\d+) contests of 40",
+        lambda: tuple(
+            str(tables.wins(rows(f"compact-{name}")).count) for name in ("unit15", "unit35")
+        ),
+    ),
+    "rounding as the protocol found it": (
+        "protocol",
+        r"family o is ([\d.]+) to ([\d.]+) cycle and not",
+        lambda: tuple(f"{accidents().std().agg(end):.2f}" for end in ("min", "max")),
+    ),
+}
+
+
 def text_of(page: str) -> str:
     return " ".join((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8").split())
 
@@ -478,3 +512,49 @@ def test_the_sources_size_changes_no_verdict(number: int) -> None:
     judged = getattr(claims, f"claim_{number}")(*(families[:1] if number == 17 else families))
     compared = verdicts()[number]
     assert (judged.verdict, judged.condition) == (compared.verdict, compared.condition)
+
+
+# ---------------------------------------------------------------------- where 0.5 could have won
+
+
+@pytest.mark.parametrize("name", ["unit15", "unit35"])
+def test_half_is_the_minimum_of_no_mean_where_both_tasks_pull_alike(name: str) -> None:
+    """What chapter 8, the ledger and the front page say, and the protocol expected."""
+    table = rows(f"compact-{name}")
+    means = scores(f"compact-{name}").groupby("subset").mean()
+    assert (means.idxmin(axis="columns") != 0.5).all()
+    verdict = {n: claims.in_one_unit(n, table).verdict for n in claims.OF_ONE_SWEEP}
+    holds = {13} if name == "unit15" else set()
+    assert {n for n, found in verdict.items() if found != FAILS} == holds
+
+
+def test_nothing_shows_the_second_head_better_or_worse_than_the_cut_rul() -> None:
+    table = rows("compact-front")
+    head, cut = (
+        table.pivot(index=["subset", "seed"], columns="lam", values=f"health_macro_f1_{name}")
+        for name in ("best", "rul")
+    )
+    (hundredth,) = (lam for lam in head if 0.009 < lam < 0.011)
+    for gap in (head[0.0] - cut[1.0], head[hundredth] - cut[1.0], head[0.5] - cut[0.5]):
+        found = tables.judge(gap.unstack("subset") / 0.02 * stats.MARGIN).finding
+        assert set(found) <= {"equivalent", "undecided"}
+
+
+def test_the_fault_does_not_help_and_is_learnt_at_small_odds_alone() -> None:
+    table = rows("compact-fault")
+    for _, part in table.groupby("subset"):
+        errors = part.pivot(index="seed", columns="lam", values="test_rmse")
+        found = tables.judge(errors.drop(columns=1.0).sub(errors[1.0], axis="index")).finding
+        assert set(found) <= {"equivalent", "undecided"}
+        told = part.groupby("lam").fault_macro_f1_best.mean()
+        assert (told[told.index < 0.01] > 0.99).all() and (told[told.index > 0.09] < 0.9).all()
+
+
+def test_the_new_seeds_close_both_questions() -> None:
+    table = rows("compact-more-seeds")
+    cycles = tables.by_lam(table[table.rul_unit == 1], (0.1, 0.5))
+    gap = (cycles[0.1] - cycles[0.5]).groupby("seed").mean()
+    assert gap.mean() > 0 and stats.sign_flip(gap) > 0.5
+    other = tables.by_lam(table[table.rul_unit == 125], (0.5, 1.0))
+    gap = other[1.0] - other[0.5]
+    assert gap.mean() < -0.5 and stats.sign_flip(gap) < stats.ALPHA

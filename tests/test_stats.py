@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from amnl.stats import ALPHA, equivalence, holm, interval, sign_flip
+from amnl.stats import (
+    ALPHA,
+    RESAMPLES,
+    crossed_differences,
+    equivalence,
+    holm,
+    interval,
+    sign_flip,
+    smallest_difference,
+)
 
 quick = settings(max_examples=60, deadline=None)
 SIGNS = np.array(list(itertools.product((1, -1), repeat=10)))
@@ -225,3 +234,54 @@ def test_the_tests_need_no_tables_and_load_scipys_when_they_run() -> None:
     code = f"import sys, amnl.stats; amnl.stats.holm([0.5]); sys.exit(' '.join({strays}) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
+
+
+# ------------------------------------------------------------------ what so many seeds could show
+
+
+@pytest.mark.parametrize("tests", [1, 4, 10])
+def test_ten_seeds_show_the_smallest_difference_four_times_in_five(tests: int) -> None:
+    """With samples of another seed than the function draws."""
+    effect = smallest_difference(1.0, 10, tests)
+    sample = np.random.default_rng(1).normal(effect, 1.0, (10, 2_000))
+    shown = (two_sided(sample) < ALPHA / tests).mean()
+    assert shown == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_t_test_stands_in_where_it_agrees() -> None:
+    effect = smallest_difference(1.0, 15)
+    found = scipy.stats.ttest_1samp(np.random.default_rng(1).normal(effect, 1.0, (15, 20_000)), 0)
+    assert (found.pvalue < ALPHA).mean() == pytest.approx(0.8, abs=0.01)
+    assert smallest_difference(1.0, 13) < smallest_difference(1.0, 12)
+
+
+def test_the_smallest_difference_scales_and_five_seeds_have_none() -> None:
+    assert smallest_difference(0.3, 8) == pytest.approx(0.3 * smallest_difference(1.0, 8))
+    assert smallest_difference(0.3, 5) == np.inf
+    assert smallest_difference(0.3, 8, tests=7) == np.inf  # 2/2⁸ is above 0.05/7
+    assert smallest_difference(0.0, 10) == 0.0
+
+
+def test_new_engines_add_their_luck() -> None:
+    """One seed more or less says nothing here: the engines differ, and so must the resamples."""
+    rng = np.random.default_rng(0)
+    engines = rng.exponential(1.0, (1, 50)) * np.ones((6, 1))
+    draws = crossed_differences(engines, np.ones((6, 50)))
+    assert draws.shape == (RESAMPLES,)
+    roots = [np.sqrt(rng.choice(engines[0], 50).mean()) - 1 for _ in range(4_000)]
+    assert draws.std() == pytest.approx(np.std(roots), rel=0.06)
+    seeds = np.arange(6.0)[:, None] * np.ones(50)
+    draws = crossed_differences((1 + seeds) ** 2, np.ones((6, 50)))
+    assert draws.std() == pytest.approx(np.arange(6).std() / np.sqrt(6), rel=0.06)
+
+
+def test_both_scores_meet_the_same_seeds_and_engines() -> None:
+    squared = np.random.default_rng(0).exponential(1.0, (5, 40))
+    assert np.allclose(crossed_differences(4 * squared, squared).std(), 0.0, atol=0.2)
+    assert crossed_differences(squared, squared).max() == 0.0
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (3, 5)), ((3,), (3,))])
+def test_squared_errors_of_other_shapes_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match="shape"):
+        crossed_differences(*(np.ones(shape) for shape in shapes))

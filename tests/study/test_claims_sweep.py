@@ -193,3 +193,18 @@ def test_lam_one_is_no_rival_in_the_sources_contest() -> None:
         rows = cells("a", contest)
         rows.loc[rows["lam"] == 1.0, "test_rmse"] = 5.0
         assert claims.claim_3(rows, rows).verdict == verdict
+
+
+@pytest.mark.parametrize("number", claims.OF_ONE_SWEEP)
+@pytest.mark.parametrize("cost", [bowl, flat, ramp, worse_alone])
+def test_one_sweep_is_judged_by_the_rule_of_two(number: int, cost: Cost) -> None:
+    """Where both units have the same rows, they find what one finds."""
+    rows = cells("a", cost)
+    one, two = claims.in_one_unit(number, rows), getattr(claims, f"claim_{number}")(rows, rows)
+    assert (one.verdict, one.condition) == (two.verdict, two.condition)
+    assert one.measured in two.measured
+
+
+def test_a_claim_that_is_not_about_one_sweep_is_refused() -> None:
+    with pytest.raises(ValueError, match="claim 12 is not about one sweep; those that are: 3, 4"):
+        claims.in_one_unit(12, cells("a", flat))

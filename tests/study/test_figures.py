@@ -173,3 +173,33 @@ def test_every_lowest_value_is_ringed(values: list[float], ringed: list[float]) 
 def test_a_band_without_an_engine_has_no_mean(rul: list[float]) -> None:
     true = np.array(rul)
     figures.predicted_against_true(true + 1.0, true).canvas.draw()
+
+
+@pytest.mark.parametrize("subsets", [1, 4])
+def test_half_is_ringed_and_a_sweep_has_its_mark_in_every_panel(subsets: int) -> None:
+    points = pd.DataFrame(
+        [
+            (subset, unit, lam, lam / (1 + unit), 15.0, 14.5, 15.5)
+            for subset in SUBSETS[:subsets]
+            for unit in (1, 15, 35, 125)
+            for lam in LAMS
+        ],
+        columns=["subset", "unit", "lam", "share", "mean", "low", "high"],
+    )
+    level = dict.fromkeys(SUBSETS[:subsets], 14.8)
+    fig = figures.pull_curve(points, level, dict.fromkeys(level, 0.1), (0.5, 0.8))
+    panels = [ax for ax in fig.axes if ax.axison]
+    assert [ax.get_title() for ax in panels] == list(level)
+    for ax in panels:
+        rings = [line for line in ax.lines if line.get_markersize() == 11]
+        assert len(rings) == 4 and all(len(line.get_xdata()) == 1 for line in rings)
+
+
+def test_the_front_leaves_out_a_head_that_nothing_trains() -> None:
+    index = pd.MultiIndex.from_product([SUBSETS, LAMS], names=["subset", "lam"])
+    scores = pd.DataFrame({"rmse": 15.0, "head": 0.8, "cut": 0.81}, index)
+    scores.loc[(slice(None), 0.9), "head"] = np.nan
+    fig = figures.front(scores, dict.fromkeys(SUBSETS, 0.79), {0.1: "low", 0.9: "high"})
+    for ax in fig.axes:
+        heights = {text.get_text(): text.xy[1] for text in ax.texts}
+        assert heights == {"low": 0.8, "high": 0.81}

@@ -46,10 +46,10 @@ def pull_curve(
         The shares between which both tasks pull alike, at one time of training or another.
     """
     fig, axes = panels(
-        (2, 2), (9.2, 6.8), None, "RUL's share of the pull on the trunk (%)", RMSE_LABEL,
+        (2, 2), (9.2, 6.8), len(alone), "RUL's share of the pull on the trunk (%)", RMSE_LABEL,
         sharex=True,
     )  # fmt: skip
-    for ax, subset in zip(axes.flat, alone, strict=True):
+    for ax, subset in zip(axes.flat, alone, strict=False):
         mine = points[points["subset"] == subset]
         ax.axvspan(*map(_odds, equal), color=MARGIN_BAND, linewidth=0)
         level, half = alone[subset], rounding[subset]
