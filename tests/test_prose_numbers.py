@@ -204,7 +204,7 @@ def regret_of_five_seeds() -> Figures:
 
 
 def price_of_the_faults() -> Figures:
-    found = machines.measured("09 what the health pays at 0.9").astype(float)
+    found = machines.measured("10 what the health pays at 0.9").astype(float)
     assert found.min() > 0.5, "the margin"
     (share,) = {round(4 * value) for value in found}
     return (f"{WORDS[share]} quarters",)

@@ -51,7 +51,7 @@ def check(name: str, value: float | str) -> str:
     Examples
     --------
     >>> import amnl
-    >>> amnl.check("09 verdict, percent²", "flat")
+    >>> amnl.check("10 verdict, percent²", "flat")
     'as on 11 of 11 machines'
     """
     if record := os.environ.get(RECORD):

@@ -204,3 +204,32 @@ def choose(
     scores = by_lam(rows, lams, column)
     chosen = [scores.at[cell, value] for cell, value in lam.items()]
     return pd.DataFrame({"lam": lam, column: chosen})
+
+
+def rounding_band(copies: pd.DataFrame, seeds: int = 10) -> "pd.Series[float]":
+    """Half the 95 % band, by subset, of a mean difference over `seeds` that is only rounding.
+
+    Parameters
+    ----------
+    copies
+        Family o: columns `subset`, `seed`, `nudge` (of two values) and `test_rmse` (cycles). The
+        two copies of a cell differ by nothing that matters.
+
+    Returns
+    -------
+    Series
+        Cycles, t₀.₉₇₅ times the standard deviation of the copies' difference over √`seeds`.
+
+    Raises
+    ------
+    ValueError
+        For other than two copies.
+    """
+    import scipy.stats
+
+    table = copies.pivot(index=["subset", "seed"], columns="nudge", values="test_rmse")
+    if table.shape[1] != 2:
+        raise ValueError(f"rounding is the difference of two copies, got {table.shape[1]}")
+    accident = (table.iloc[:, 1] - table.iloc[:, 0]).unstack("subset")
+    wide = float(scipy.stats.t.ppf(0.975, len(accident) - 1))
+    return wide * accident.std() / np.sqrt(seeds)

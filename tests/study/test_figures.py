@@ -16,6 +16,7 @@ from amnl.study import figures
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 LAMS = (0.1, 0.5, 0.9)
 RNG = np.random.default_rng(0)
+ROUNDING = dict.fromkeys(SUBSETS, 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +95,7 @@ def paired(n: int) -> Figure:
     table = pd.DataFrame(
         {"mean": [0.0], "low": [-1.0], "high": [1.0], "finding": ["undecided"]}, index=[0.3]
     )
-    return figures.differences(dict.fromkeys(SUBSETS[:n], table), 0.5)
+    return figures.differences(dict.fromkeys(SUBSETS[:n], table), 0.5, ROUNDING)
 
 
 def labels(n: int) -> dict[str, Any]:
@@ -124,8 +125,8 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
     "pulls": lambda n: figures.pulls(gradients(n)),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
     "trajectories": lambda n: figures.trajectories(odds(n), (0.1, 0.2)),
-    "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5),
-    "rivals, subsets": lambda n: figures.rivals(*judged(2, n), 0.5),
+    "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5, ROUNDING),
+    "rivals, subsets": lambda n: figures.rivals(*judged(2, n), 0.5, ROUNDING),
 }
 
 

@@ -12,7 +12,16 @@ import scipy.stats
 
 from amnl.combine import FIVE, SOURCE_LAMS
 from amnl.stats import ALPHA, MARGIN, equivalence, holm, sign_flip
-from amnl.study.tables import LAMS, by_lam, check_cells, choose, compare, judge, wins
+from amnl.study.tables import (
+    LAMS,
+    by_lam,
+    check_cells,
+    choose,
+    compare,
+    judge,
+    rounding_band,
+    wins,
+)
 
 
 def table(score: Callable[[str, int, float], float], lams=LAMS, subsets=("FD001",)) -> pd.DataFrame:
@@ -180,3 +189,19 @@ def test_the_constants_are_the_protocols() -> None:
 def test_judging_needs_no_torch() -> None:
     code = "import sys, amnl.study.claims; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_rounding_is_what_two_copies_differ_by() -> None:
+    rows = pd.DataFrame(
+        [
+            ("FD001", seed, nudge, 15.0 + (nudge > 0) * (-1) ** seed)
+            for seed in range(10)
+            for nudge in (1e-6, -1e-6)
+        ],
+        columns=["subset", "seed", "nudge", "test_rmse"],
+    )
+    band = rounding_band(rows)["FD001"]
+    assert band == pytest.approx(2.262 * np.sqrt(10 / 9) / np.sqrt(10), abs=1e-3)
+    assert rounding_band(rows, seeds=40)["FD001"] == pytest.approx(band / 2)
+    with pytest.raises(ValueError, match="two copies, got 1"):
+        rounding_band(rows[rows.nudge > 0])

@@ -60,11 +60,13 @@ def sweep_curves(
     return fig
 
 
-def differences(tables: Mapping[str, pd.DataFrame], margin: float) -> Figure:
+def differences(
+    tables: Mapping[str, pd.DataFrame], margin: float, rounding: Mapping[str, float]
+) -> Figure:
     """Paired differences from λ = 0.5 with 95 % intervals, a panel a subset; ±`margin` shaded.
 
     `tables` maps a subset to a table over λ with the columns `mean`, `low`, `high` (cycles) and
-    `finding`.
+    `finding`; `rounding` to the difference (cycles) within which a mean may be rounding, in grey.
     """
     fig, (axes,) = panels(
         (1, len(tables)), (9.6, 3.9), xlabel="RMSE(λ) − RMSE(0.5)",
@@ -72,7 +74,7 @@ def differences(tables: Mapping[str, pd.DataFrame], margin: float) -> Figure:
     )  # fmt: skip
     reach = 1.1 * max(margin, *(t[["low", "high"]].abs().to_numpy().max() for t in tables.values()))
     for ax, (subset, table) in zip(axes, tables.items(), strict=True):
-        draw_margin(ax, margin)
+        draw_margin(ax, margin, rounding[subset])
         for place, (_, judged) in enumerate(table.iterrows()):
             draw_finding(ax, place, judged)
         ax.set(title=subset, xlim=(-reach, reach))

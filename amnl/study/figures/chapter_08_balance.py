@@ -12,12 +12,12 @@ from amnl.study.figures.style import (
     MUTED,
     PALETTE,
     RMSE_LABEL,
+    ROUNDING_BAND,
     RUL_COLOUR,
     TOTAL_COLOUR,
     panels,
 )
 
-_BAND = "#DDDDDD"  # behind what rounding alone can do
 _LOOKS = {  # of a sweep, by its unit in cycles
     1: ("s", RUL_COLOUR),
     15: ("o", "#1B7837"),
@@ -53,7 +53,7 @@ def pull_curve(
         mine = points[points["subset"] == subset]
         ax.axvspan(*map(_odds, equal), color=MARGIN_BAND, linewidth=0)
         level, half = alone[subset], rounding[subset]
-        ax.axhspan(level - half, level + half, color=_BAND, linewidth=0)
+        ax.axhspan(level - half, level + half, color=ROUNDING_BAND, linewidth=0)
         ax.axhline(level, color=MUTED, linewidth=1)
         for unit, part in mine.groupby("unit"):
             marker, colour = _LOOKS[int(unit)]

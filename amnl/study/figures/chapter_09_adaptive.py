@@ -1,5 +1,7 @@
 """Chapter 9: combiners that adapt, beside a weight that stands still."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -46,7 +48,9 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
     return fig
 
 
-def rivals(differences: pd.DataFrame, judged: pd.DataFrame, margin: float) -> Figure:
+def rivals(
+    differences: pd.DataFrame, judged: pd.DataFrame, margin: float, rounding: Mapping[str, float]
+) -> Figure:
     """Every seed's difference from a reference, a panel a subset, a row a rival; ±`margin` shaded.
 
     Parameters
@@ -57,13 +61,15 @@ def rivals(differences: pd.DataFrame, judged: pd.DataFrame, margin: float) -> Fi
         Rows (rival, subset), columns `mean`, `low`, `high` (cycles), `finding`.
     margin
         Cycles within which two scores count as equal.
+    rounding
+        A subset → the cycles within which a mean difference may be rounding, in grey.
     """
     names = list(dict.fromkeys(judged.index.get_level_values("rival")))
     subsets = list(differences.columns)
     shape, size = (1, len(subsets)), (9.6, 0.42 * len(names) + 1.4)
     fig, (axes,) = panels(shape, size, xlabel="cycles of RMSE", sharex=True, sharey=True)
     for ax, subset in zip(axes, subsets, strict=True):
-        draw_margin(ax, margin)
+        draw_margin(ax, margin, rounding[subset])
         for place, rival in enumerate(names):
             seeds = differences.loc[rival, subset]
             ax.plot(seeds, np.full(len(seeds), place + 0.2), ".", color=MUTED, ms=5, alpha=0.6)

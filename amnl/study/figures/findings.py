@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from amnl.study.figures.style import MARGIN_BAND, MUTED
+from amnl.study.figures.style import MARGIN_BAND, MUTED, ROUNDING_BAND
 
 
 class Look(NamedTuple):
@@ -26,9 +26,10 @@ FINDINGS = {
 }
 
 
-def draw_margin(ax: Axes, margin: float) -> None:
-    """Shade ±`margin` around a line at zero."""
+def draw_margin(ax: Axes, margin: float, rounding: float = 0.0) -> None:
+    """Shade ±`margin` around a line at zero, and in grey the ±`rounding` that means nothing."""
     ax.axvspan(-margin, margin, color=MARGIN_BAND, linewidth=0)
+    ax.axvspan(-rounding, rounding, color=ROUNDING_BAND, linewidth=0)
     ax.axvline(0, color=MUTED, linewidth=1)
 
 

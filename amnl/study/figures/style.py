@@ -18,6 +18,7 @@ from amnl.palette import TOTAL_COLOUR as TOTAL_COLOUR
 Numbers = npt.NDArray[Any]  # an array of any real type
 
 MARGIN_BAND = "#E4EFE4"  # behind what counts as equal
+ROUNDING_BAND = "#CFCFCF"  # behind what rounding alone can do
 SECOND_UNIT = (0, (2, 1.5))  # the dashes of the second of two tasks or units
 LAM_LABEL = "λ, the weight of the RUL loss"
 RMSE_LABEL = "test RMSE (cycles)"
