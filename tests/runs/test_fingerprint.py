@@ -367,9 +367,9 @@ SITE = Path(sysconfig.get_paths()["purelib"])
         ("box.part", "/opt/site-packages/box/__init__.py", True),
         ("box.part", "/opt/dist-packages/box/__init__.py", True),
         ("box.part", Path(sysconfig.get_paths()["stdlib"]) / "box.py", True),
-        ("box.part", "/home/reader/box/__init__.py", False),
+        ("box.part", "/a/reader/box/__init__.py", False),
         ("folder.part", [SITE / "folder"], True),
-        ("folder.part", [SITE / "folder", "/home/reader/folder"], False),
+        ("folder.part", [SITE / "folder", "/a/reader/folder"], False),
     ],
 )
 def test_a_package_is_told_from_a_readers_file(
