@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import suppress
 from typing import Any
+from unicodedata import normalize
 
 _PLAIN = {"λ": "lambda", "±": "+-", "²": "^2", "×": "x", "÷": "/", "−": "-", "–": "-", "…": "..."}
 _PLAIN |= {
@@ -27,7 +28,7 @@ _PLAIN |= {
 }
 _PLAIN |= {"σ": "sigma", "ζ": "zeta", "ω": "omega", "β": "beta", "ε": "eps", "α": "alpha"}
 _PLAIN |= {"Σ": "sum", "Δ": "delta", "∂": "d", "‖": "|", "’": "'", "“": '"', "”": '"'}
-_PLAIN |= {"⁻": "^-", "¹": "1", "⁵": "^5", "⁶": "^6", "ⁿ": "^n"}
+_PLAIN |= {"⁻": "^-", "¹": "1", "⁵": "^5", "⁶": "^6", "ⁿ": "^n"}  # what else: without its accent
 
 
 def prepare() -> None:
@@ -90,4 +91,9 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(letter, "?") for letter in text), error.end
+    return "".join(_PLAIN.get(letter, _unaccented(letter)) for letter in text), error.end
+
+
+def _unaccented(letter: str) -> str:
+    """`é` as e, a subscript as its digit, `?` for a letter that has no plainer form."""
+    return normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"

@@ -163,6 +163,7 @@ def test_no_letter_of_the_package_is_too_much_for_a_console(encoding: str) -> No
     text = "".join(path.read_text(encoding="utf-8") for path in (pages.ROOT / "amnl").rglob("*.py"))
     shown = text.encode(encoding, "amnl").decode(encoding)
     assert shown.count("?") <= text.count("?") + 2, sorted({c for c in text if ord(c) > 127})
+    assert "t₉é".encode("ascii", "amnl") == b"t9e"
     assert "\udcff?".encode(encoding, "amnl") == b"??"  # a path that is no text
 
 
