@@ -295,7 +295,7 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
     ),
     "undertraining, in the ledger": (
         "12-claims",
-        r"on FD003 was still falling at the last epoch in a (\w+) of the cells",
+        r"on FD003 was still falling at the last epoch in a (\w+) of the runs",
         best_at_the_last_epoch,
     ),
     "the budget of a short sweep": (
@@ -559,7 +559,7 @@ def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
     a, d = compact()[0], compact()[3]
     of_ten = worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
     assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
-    assert "Claims 5, 10 and 11 and the second half of 15" in text_of("12-claims")
+    assert "**5, 10, 11, and the second half of 15** ask ten questions" in text_of("12-claims")
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 10, 11, 13, 14, 17])

@@ -12,11 +12,15 @@ from amnl.study.claims import CONDITION, FAILS, HOLDS, OPEN, rules_algebra
 
 def test_the_settled_claims_and_their_numbers() -> None:
     c = cells("c", lambda subset, *_: 0.0)
-    assert claims.claim_1() == (HOLDS, "0 of 10,000 random totals lie outside their two losses", "")
+    assert claims.claim_1() == (
+        HOLDS,
+        "0 of 100,000 random totals lie outside their two losses",
+        "",
+    )
     assert claims.claim_2()[:2] == (HOLDS, "autograd agrees with both formulas at 10 of 10 weights")
     assert claims.claim_6()[:2] == (
         FAILS,
-        "argmin 0.9 on FD001, 0.1 on FD002, 0.9 on FD003, 0.1 on FD004",
+        "lowest at 0.9 on FD001, 0.1 on FD002, 0.9 on FD003, 0.1 on FD004",
     )
     assert claims.claim_7(c)[::2] == (CONDITION, "for a factor common to both losses")
     assert claims.claim_8()[0] == FAILS and "costs 10.000; log 3 is 1.0986" in claims.claim_8()[1]

@@ -41,7 +41,7 @@ def test_the_ledger_of_a_world_in_which_the_source_is_right(families: Families) 
     frame = claims.to_frame(verdicts)
     assert frame.index.name == "number" and len(frame) == 17
     assert frame.loc[3, "verdict"] == HOLDS
-    assert "0.5 wins 40 of 40 cells (91% to 100%, chance 10%)" in frame.loc[3, "measured"]
+    assert "0.5 wins 40 of 40 contests (91% to 100%, chance 10%)" in frame.loc[3, "measured"]
 
 
 @pytest.mark.parametrize("name", "abcdef")
