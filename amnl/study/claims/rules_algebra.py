@@ -63,8 +63,8 @@ def claim_7(odds: pd.DataFrame) -> Ruling:
         for subset, low, high in means.agg(["min", "max"]).itertuples()
     )
     measured = (
-        f"doubling both losses moves the lowest point of chapter 2's sweep on {both} of {len(LOSS_RUL)} subsets, "
-        f"doubling the RUL loss on {alone}; over {odds['rul_unit'].nunique()} RUL units at λ = 0.5 "
+        "doubling both losses moves the lowest point of chapter 2's sweep on "
+        f"{both} of {len(LOSS_RUL)} subsets, doubling the RUL loss on {alone}; over {odds['rul_unit'].nunique()} RUL units at λ = 0.5 "
         f"mean test RMSE is {ranges}; {odds['test_rmse'].isna().sum()} of {len(odds)} runs failed"
     )
     if both or not alone:

@@ -42,7 +42,8 @@ def _best_everywhere(rows: pd.DataFrame) -> Ruling:
         f"0.5 wins {won.count} of {won.n} contests "
         f"({won.low:.0%} to {won.high:.0%}, chance {won.chance:.0%}); "
         f"mean curves lowest at {', '.join(f'{lam:g} on {s}' for s, lam in lowest.items())}; "
-        f"λ = 1, none of the source's ten, is lower still on {listed(lower) if lower else 'no subset'}"
+        "λ = 1, none of the source's ten, is lower still on "
+        f"{listed(lower) if lower else 'no subset'}"
     )
     if won.count == won.n:
         return Ruling(HOLDS, measured)
