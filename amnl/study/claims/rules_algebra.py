@@ -64,7 +64,8 @@ def claim_7(odds: pd.DataFrame) -> Ruling:
     )
     measured = (
         "doubling both losses moves the lowest point of chapter 2's sweep on "
-        f"{both} of {len(LOSS_RUL)} subsets, doubling the RUL loss on {alone}; over {odds['rul_unit'].nunique()} RUL units at λ = 0.5 "
+        f"{both} of {len(LOSS_RUL)} subsets, doubling the RUL loss on "
+        f"{alone}; over {odds['rul_unit'].nunique()} RUL units at λ = 0.5 "
         f"mean test RMSE is {ranges}; {odds['test_rmse'].isna().sum()} of {len(odds)} runs failed"
     )
     if both or not alone:
