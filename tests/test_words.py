@@ -29,7 +29,6 @@ TO_COME = {  # pages not yet written for someone who has never heard of the subj
     "book/checks.html",
     "notebooks/01-convex-combination.html",
     "notebooks/02-numpy-sweep.html",
-    "notebooks/03-fixed-weight-loss.html",
     "notebooks/04-cmapss-data.html",
     "notebooks/05-train-cmapss.html",
     "notebooks/06-weight-sweep.html",
