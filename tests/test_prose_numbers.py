@@ -432,6 +432,11 @@ def cost_of_125() -> Figures:
 
 
 STATED |= {
+    "commits of family a": (
+        "protocol",
+        r"(\d+) of its 440 rows \(cells\) name b00d850",
+        lambda: (str(int((rows("compact-cycles2").commit == "b00d850").sum())),),
+    ),
     "networks": ("index", r"We trained ([\d,]+) networks", networks),
     "errors, front page": (
         "index",

@@ -52,12 +52,24 @@ ARITHMETIC = {
     ("01-convex-combination", "a step 1.2 times as long"): "0.6 + 0.6",
     ("03-fixed-weight-loss", "falls from 2500"): "150 + 2350",
     ("06-weight-sweep", "by more than 0.07 cycles"): "0.06 + 0.01",  # the next above the largest
+    ("12-claims", "fall in 2⁵ = 32 ways"): "2**5",
+    ("12-claims", "happen by chance once in 16"): "2**5 / 2",
+    ("five-minutes", "An\nerror of 14 cycles"): "196**0.5",
+    ("five-minutes", "squared, is 196"): "14**2",
+    ("five-minutes", "to predict) is\n0.11"): "14 / 125",
+    ("five-minutes", "0.11, and squared 0.013"): "(14 / 125) ** 2",
+    ("quiz-idea", "The RUL error is 14 cycles"): "196**0.5",
+    ("quiz-idea", "0.5 · 196"): "14**2",
+    ("quiz-idea", "= 98 against"): "0.5 * 196",
+    ("quiz-idea", "(14/125)²"): "14",
+    ("quiz-idea", "≈ 0.006 against"): "0.5 * (14 / 125) ** 2",
     ("protocol", "on its 30 cells of FD001"): "3 * 10",  # weights and seeds
     ("10-your-own-problem", "the same 25 trainings"): "5 * 5",  # weights and seeds
 }
 # (page, phrase): why no file here can tell its numbers
 EXCEPTIONS = {
     ("08-where-half-could-win", "level from about 90 per cent on"): "read off the picture",
+    ("quiz-idea", "falls from 1.6 to 1.5"): "an invented example",
     ("protocol", "at hand for 15 minutes"): "by the clock, of a machine that was lent",
     ("protocol", "TF32 would have needed 13"): "an estimate of that hour",
     ("protocol", "none of the 840 cells that had ended"): "how far two sweeps were at that hour",
