@@ -55,6 +55,28 @@ UNLOADED_PICTURES = """() => [...document.images]
 BARE_FORMULAS = """() => [...document.querySelectorAll('.math')]
   .filter(formula => !formula.querySelector('mjx-container') || formula.querySelector('mjx-merror'))
   .map(formula => formula.textContent.trim())"""
+POINTS = 9  # the least size of a figure's text, as shown; a point is 4/3 pixels
+SMALL_TEXTS = """points => [...document.querySelectorAll('.drawn :is(text, tspan)')]
+  .filter(text => text.getClientRects().length && text.textContent.trim())
+  .map(text => {
+    const {a, b} = text.getScreenCTM();
+    const size = 0.75 * parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+    return [text.textContent, size];
+  })
+  .filter(([text, size]) => size < points - 0.05)
+  .map(([text, size]) => `${text} ${size.toFixed(1)}`)"""
+TEXTS_OUTSIDE = """() => [...document.querySelectorAll('.drawn text')]
+  .filter(text => text.getClientRects().length)
+  .filter(text => {
+    const word = text.getBoundingClientRect();
+    const sheet = text.ownerSVGElement.getBoundingClientRect();
+    return word.left < sheet.left - 3 || word.right > sheet.right + 3;
+  })
+  .map(text => text.textContent)"""
+UNSEEN_FIGURES = """() => [...document.querySelectorAll('.drawn')]
+  .filter(figure => [...figure.querySelectorAll('svg')].filter(
+    svg => svg.getClientRects().length && svg.getBoundingClientRect().width > 0).length !== 1)
+  .map(figure => figure.ariaLabel)"""
 OVERHANG = """() => {
   const root = document.documentElement;
   return root.scrollWidth - root.clientWidth;
@@ -167,6 +189,9 @@ def faults_on(seen: Visit) -> list[str]:
     page, found = seen.page, list(seen.faults)
     found += [f"picture: {source}" for source in page.evaluate(UNLOADED_PICTURES)]
     found += [f"formula: {text}" for text in page.evaluate(BARE_FORMULAS)]
+    found += [f"figure: {label}" for label in page.evaluate(UNSEEN_FIGURES)]
+    found += [f"small text: {text}" for text in page.evaluate(SMALL_TEXTS, POINTS)]
+    found += [f"text outside its figure: {text}" for text in page.evaluate(TEXTS_OUTSIDE)]
     if (overhang := page.evaluate(OVERHANG)) > 0:
         found.append(f"the page is {overhang} pixels wider than its window")
     if (weight := seen.megabytes()) > MEGABYTES:
@@ -228,6 +253,11 @@ def test_search_finds_a_word(browser: Browser, site: str) -> None:
         ("<img src='nothing.png'>", "picture:"),
         ("<span class='math'>x^2</span>", "formula:"),
         ("<div style='width: 3000px'>wide</div>", "the page is"),
+        ("<div class=drawn><svg><text y=20 font-size=11.6px>t", "small text: t 8.7"),
+        ("<div class=drawn><svg width=90 viewBox='0 0 99 9'><text font-size=12>t", "small text: t"),
+        ("<div class=drawn><svg width=20><text x=9 y=20>wide", "text outside its figure: wide"),
+        ("<div class=drawn aria-label=a><svg style='display: none'>", "figure: a"),
+        ("<div class=drawn aria-label=a><svg></svg><svg></svg>", "figure: a"),
         ("<img src='heavy.png'>", "the page weighs 2."),
         ("<script>console.error('no')</script>", "console: no"),
         ("<script>throw new Error('no')</script>", "script: no"),

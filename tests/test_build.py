@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,12 +11,15 @@ from xml.etree import ElementTree
 import nbformat
 import pages
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 from shared import Rendered, render
 
 PAGES = list(pages.html_pages(pages.ROOT))
 NOTEBOOKS = [page for page in PAGES if page.startswith("notebooks/")]
+# Pages whose figures are still pixels; when the list is empty, it goes.
+PIXELS = [page for page in NOTEBOOKS if Path(page).stem[:2] not in ("01", "02", "11", "12")]
 ADDRESS = "https://github.com/someone/a-fork"
 BUTTON = re.compile(r'<a href="([^"]*)"[^>]*\stitle="((?:Launch on|Download) [^"]*)"')
 TRACEBACK = re.compile(r"Traceback(?:</span>)? ?\(?(?:<[^>]*>)*most recent call last")
@@ -99,6 +103,41 @@ def test_page_is_whole(book: Rendered, page: str) -> None:
     assert assets.external == []
 
 
+@pytest.mark.parametrize("page", [page for page in NOTEBOOKS if page not in PIXELS])
+def test_every_figure_has_a_number_a_caption_and_a_description(book: Rendered, page: str) -> None:
+    text = (book.html / page).read_text()
+    figures = re.findall(r"<figure\b.*?</figure>", text, re.DOTALL)
+    drawn = [figure for figure in figures if 'class="drawn"' in figure]
+    assert text.count('class="drawn"') == len(drawn)
+    assert not re.search(r'<div class="cell_output[^>]*>\s*<img', text), "a figure is no drawing"
+    chapter = int(Path(page).stem[:2])
+    numbers = [re.search(r'caption-number">Figure ([\d.]+) ', figure) for figure in drawn]
+    assert [number and number[1] for number in numbers] == [
+        f"{chapter}.{place}" for place in range(1, len(drawn) + 1)
+    ]
+    for figure in drawn:
+        caption = re.search(r'caption-text">(.*?)</span>', figure, re.DOTALL)
+        assert caption and len(caption[1].split()) > 5
+        label = re.search(r'class="drawn" role="img" aria-label="([^"]*)"', figure)
+        assert label and len(label[1].split()) > 5
+        name = re.search(r'<figure [^>]*id="(fig-[^"]+)"', figure)
+        assert name and f'href="#{name[1]}"><span class="std std-numref">' in text, "never cited"
+
+
+@pytest.mark.parametrize("what", ["name", "caption", "alt"])
+def test_a_figure_that_lacks_its_text_is_a_warning(tmp_path: Path, what: str) -> None:
+    texts = {"figure": {"name": "fig-x", "caption": "What to see."}, "image": {"alt": "A line."}}
+    del texts["image" if what == "alt" else "figure"][what]
+    html = '<div class="drawn" role="img" aria-label="figure"><svg></svg></div>'
+    cell = new_code_cell(
+        "show",
+        metadata={"mystnb": texts},
+        outputs=[new_output("display_data", {"text/html": html})],
+    )
+    built = small_book(tmp_path, "# A page\n", extension="figure_texts", cells=[cell])
+    assert f"a figure has no {what}" in built.log and built.status
+
+
 @pytest.mark.parametrize("page", [p for p in NOTEBOOKS if "/00-" not in p])
 def test_a_chapter_has_the_number_of_its_file(book: Rendered, page: str) -> None:
     number = re.search(
@@ -168,7 +207,10 @@ def test_a_published_page_downloads_with_its_address(published: Rendered) -> Non
 SMALL_CONFIG = "title: t\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
 
 
-def small_book(folder: Path, text: str, *, extension: str = "") -> Rendered:
+def small_book(
+    folder: Path, text: str, *, extension: str = "", cells: Sequence[NotebookNode] = ()
+) -> Rendered:
+    """A page of text, with code cells a notebook."""
     source = folder / "src"
     source.mkdir()
     config = SMALL_CONFIG
@@ -177,7 +219,12 @@ def small_book(folder: Path, text: str, *, extension: str = "") -> Rendered:
         config += f"sphinx: {{local_extensions: {{{extension}: .}}}}\n"
     (source / "_config.yml").write_text(config)
     (source / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (source / "index.md").write_text(text)
+    if cells:
+        kernel = {"kernelspec": {"display_name": "", "language": "python", "name": "python3"}}
+        notebook = new_notebook(cells=[new_markdown_cell(text), *cells], metadata=kernel)
+        nbformat.write(notebook, source / "index.ipynb")
+    else:
+        (source / "index.md").write_text(text)
     return render(source, folder)
 
 

@@ -37,15 +37,17 @@ def test_outputs_are_counted_by_how_they_are_checked() -> None:
     out = [new_output("stream", text="1")]
     ignored = new_code_cell("1", outputs=out, metadata={"tags": ["nbval-ignore-output"]})
     picture = new_output("display_data", {"image/png": "…", "text/plain": "<Figure size 1x1>"})
+    inline = new_output("display_data", {"text/html": '<div class="drawn" role="img">…</div>'})
     cells = [
         new_code_cell("1", outputs=out),
         new_code_cell("2"),
         ignored,
         new_code_cell("draw", outputs=[picture]),
+        new_code_cell("show", outputs=[inline]),
         new_code_cell("print and draw", outputs=[*out, picture]),
     ]
     found = checks.counts(new_notebook(cells=cells))
-    assert found == {"cells": 5, "compared": 2, "drawn": 1, "ignored": 1}
+    assert found == {"cells": 6, "compared": 2, "drawn": 2, "ignored": 1}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import checks
 import halves
 import nbformat
 import numpy as np
@@ -37,9 +38,8 @@ def printed(notebook: NotebookNode) -> str:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             parts.append(str(output.get("text", "")))
-            parts += [
-                str(text) for mime, text in output.get("data", {}).items() if "image" not in mime
-            ]
+            if not checks.is_picture(output):
+                parts += map(str, output.get("data", {}).values())
     return "\n".join(parts)
 
 

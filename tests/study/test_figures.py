@@ -1,6 +1,7 @@
 """Figures take as many panels as there are, and show what is equal as equal. That they say what the
 pages say is for the pages."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from amnl.study import figures
+from amnl.study.figures.show import on_dark
+from amnl.study.figures.style import NARROW, WIDE, panels, plain_log, sheet
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 LAMS = (0.1, 0.5, 0.9)
@@ -136,6 +139,83 @@ def test_a_figure_takes_any_number_of_panels(name: str, n: int) -> None:
     figure = DRAWN[name](n)
     figure.canvas.draw()
     assert any(ax.has_data() for ax in figure.axes)
+
+
+PIXELS = {"one_curve", "pulls", "trajectories", "rivals", "rivals, subsets"}  # not yet for `show`
+SIZE = re.compile(r"font(?:-size)?: [^;]*?([\d.]+)px")
+
+
+@pytest.mark.parametrize("n", [1, 4])
+@pytest.mark.parametrize("name", sorted(DRAWN.keys() - PIXELS))
+def test_a_figure_on_a_page_has_legible_text_in_both_widths(name: str, n: int) -> None:
+    drawings = pictures(figures.show(lambda: DRAWN[name](n)))
+    for svg, width in zip(drawings, (WIDE, NARROW), strict=True):
+        shown = re.search(r' width="([\d.]+)pt"', svg)
+        assert shown and float(shown[1]) == pytest.approx(72 * width)
+        sizes = [float(size) for size in SIZE.findall(svg)]
+        assert sizes and min(sizes) >= 9
+
+
+def pictures(shown: figures.Drawn) -> list[str]:
+    return re.findall(r"<svg.*?</svg>", shown.html, re.DOTALL)
+
+
+def drawn(colour: str) -> figures.Drawn:
+    def draw() -> Figure:
+        fig, axes = panels((2, 2), (7, 4), 3, sharex=True)
+        for ax in axes.flat[:3]:
+            ax.plot([0, 1], color=colour)
+        return fig
+
+    return figures.show(draw)
+
+
+def test_a_drawing_is_the_same_at_each_run_and_names_nothing_twice() -> None:
+    html = drawn("#0072b2").html
+    assert html == drawn("#0072b2").html
+    names = re.findall(r' id="([^"]*)"', html)
+    assert names and len(names) == len(set(names))
+    assert all(f"#{name}" in html for name in names)
+
+
+def test_a_drawing_follows_the_theme() -> None:
+    shown = drawn("#0072b2")
+    inks = set(re.findall(r"(?:fill|stroke): ([^;\"]*)", "".join(pictures(shown))))
+    assert "var(--0072b2)" in inks and "currentColor" in inks
+    assert all(ink in ("none", "currentColor") or ink.startswith("var(--") for ink in inks)
+    light, dark = re.findall(r"--0072b2: (#[0-9a-f]{6});", shown.html)
+    assert light == "#0072b2" and dark == on_dark(light)
+
+
+@pytest.mark.parametrize("colour", ["#0072b2", "#333333", "#e4efe4", "#8a8a8a"])
+def test_what_is_dark_is_light_on_a_dark_ground(colour: str) -> None:
+    def lightness(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        return (min(parts) + max(parts)) / 2
+
+    assert lightness(on_dark(colour)) == pytest.approx(1 - 0.85 * lightness(colour), abs=0.01)
+
+
+def test_panels_are_stacked_on_a_phone_and_keep_the_shape_that_was_asked_for() -> None:
+    with sheet(NARROW):
+        _, axes = panels((1, 4), (8, 3))
+        tops = [ax.get_position().y1 for ax in axes.flat]
+        assert axes.shape == (1, 4) and tops == sorted(set(tops), reverse=True)
+        _, axes = panels((2, 2), (8, 4), 3)
+        assert axes.shape == (3, 1)
+        fig, axes = panels((2, 4), (8, 4), abreast=2)
+        assert axes.shape == (2, 4) and len({ax.get_position().x0 for ax in axes.flat}) == 2
+    assert fig.get_figwidth() == NARROW
+
+
+def test_a_log_axis_has_no_exponent() -> None:
+    fig, axes = panels((1, 1), (4, 3))
+    ax = axes[0, 0]
+    ax.semilogy([0.001, 100])
+    plain_log(ax.yaxis)
+    fig.canvas.draw()
+    assert {"0.001", "1", "100"} <= {tick.get_text() for tick in ax.get_yticklabels()}
+    assert not any(tick.get_text() for tick in ax.get_yticklabels(minor=True))
 
 
 @pytest.mark.parametrize("cycles", [1, 2, 14, 15, 16, 40])

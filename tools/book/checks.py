@@ -69,7 +69,9 @@ def counts(notebook: NotebookNode) -> dict[str, int]:
 
 
 def is_picture(output: NotebookNode) -> bool:
-    return any(kind.startswith("image/") for kind in output.get("data", {}))
+    data = output.get("data", {})
+    drawn = data.get("text/html", "").startswith('<div class="drawn"')
+    return drawn or any(kind.startswith("image/") for kind in data)
 
 
 def title(notebook: NotebookNode) -> str:

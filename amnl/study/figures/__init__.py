@@ -1,12 +1,12 @@
 """The book's figures: one style, one palette, and the drawing code too long for a page.
 
-A page calls `style()` once. Functions draw the arrays they are given and return the matplotlib
-figure; they compute nothing that the page states as a number. A figure of chapter 6 lies in
+Functions draw the arrays they are given and return the matplotlib figure; they compute nothing that
+the page states as a number. `show` puts such a figure on a page. A figure of chapter 6 lies in
 `chapter_06_sweep.py`; what several chapters draw lies in `curves.py` and `findings.py`.
 """
 
-from amnl.study.figures.chapter_01_combination import gradient_fan
-from amnl.study.figures.chapter_02_toy_sweep import bowl
+from amnl.study.figures.chapter_01_combination import gradient_fans, shares
+from amnl.study.figures.chapter_02_toy_sweep import bowl, knobs, wins_by_weight
 from amnl.study.figures.chapter_03_loss import three_halves
 from amnl.study.figures.chapter_04_data import (
     before_and_after,
@@ -34,6 +34,7 @@ from amnl.study.figures.chapter_09_adaptive import rivals, trajectories
 from amnl.study.figures.chapter_10_own_problem import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
+from amnl.study.figures.show import Drawn, show
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
     MARKERS,
@@ -45,10 +46,11 @@ from amnl.study.figures.style import (
 )
 
 __all__ = [  # noqa: RUF022 (by chapter)
-    "style", "HEALTH_COLOUR", "MARKERS", "MUTED", "PALETTE", "RUL_COLOUR", "TOTAL_COLOUR",
+    "Drawn", "show", "style",
+    "HEALTH_COLOUR", "MARKERS", "MUTED", "PALETTE", "RUL_COLOUR", "TOTAL_COLOUR",
     "curves_over_lambda", "curves_side_by_side", "claim_and_finding",
-    "gradient_fan",
-    "bowl",
+    "gradient_fans", "shares",
+    "bowl", "knobs", "wins_by_weight",
     "three_halves",
     "before_and_after", "class_shares", "cut_lives", "end_of_life", "flight_conditions",
     "label_distributions", "labels_over_life", "sensor_life", "windows_over_rows",

@@ -14,6 +14,8 @@ from amnl.study.figures.style import (
     RUL_COLOUR,
     TOTAL_COLOUR,
     Numbers,
+    is_narrow,
+    panels,
 )
 
 
@@ -51,5 +53,36 @@ def bowl(
     ax.annotate("λ*", (best, 0), xytext=(4, 4), textcoords="offset points")
     ax.set(xlabel="λ, the weight of the primary loss", ylabel="held-out error above the noise")
     ax.set(xlim=(-0.02, 1.02), ylim=(0, None))
-    ax.legend(loc="upper center")
+    fig.legend(loc="outside upper left", ncols=1 if is_narrow() else 2)
+    return fig
+
+
+def knobs(
+    settings: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]],
+) -> Figure:
+    """The best λ against one property of the data a panel, derived as a line and swept as dots.
+
+    Parameters
+    ----------
+    settings
+        The property → the line's values of it and its best λ, and the dots'.
+    """
+    fig, axes = panels((2, 2), (7.0, 5.2), len(settings), ylabel="best λ", sharey=True)
+    for ax, (title, (x, line, at, dots)) in zip(axes.flat, settings.items(), strict=False):
+        ax.plot(x, line, color=TOTAL_COLOUR, label="derived")
+        ax.plot(at, dots, "o", color=PALETTE["FD001"], markersize=5, label="swept")
+        ax.axhline(0.5, color=MUTED, linewidth=1, linestyle=":")
+        ax.set(title=title, ylim=(0, 1))
+    axes.flat[0].legend(loc="upper right")
+    return fig
+
+
+def wins_by_weight(lambdas: Numbers, single: Numbers, five: Numbers) -> Figure:
+    """The share of sweeps that each λ wins: over one data set, and over means of five."""
+    fig, ax = plt.subplots(figsize=(7.0, 3.4))
+    ax.set_axisbelow(True)
+    ax.bar(lambdas - 0.02, single / single.sum(), 0.04, color=MUTED, label="one data set")
+    ax.bar(lambdas + 0.02, five / five.sum(), 0.04, color=PALETTE["FD001"], label="mean of five")
+    ax.set(xlabel="λ with the lowest error", ylabel="share of sweeps", xticks=lambdas)
+    ax.legend(loc="upper left")
     return fig

@@ -14,6 +14,7 @@ from amnl.study.figures.style import (
     PALETTE,
     RMSE_LABEL,
     Numbers,
+    columns,
     panels,
     ring_lowest,
 )
@@ -58,12 +59,14 @@ def curves_side_by_side(
         `curves_over_lambda`.
     """
     shape, size = (1, len(sweeps)), (8.4, 4.6)
-    fig, (axes,) = panels(shape, size, xlabel="λ", ylabel=RMSE_LABEL, sharex=True, sharey=True)
-    for ax, (title, (lambdas, curves)) in zip(axes, sweeps.items(), strict=True):
+    fig, axes = panels(shape, size, xlabel="λ", ylabel=RMSE_LABEL, sharex=True, sharey=True)
+    for ax, (title, (lambdas, curves)) in zip(axes.flat, sweeps.items(), strict=True):
         for name, values in curves.items():
             _curve(ax, np.asarray(lambdas, float), np.asarray(values, float), name)
         ax.set(title=title.replace(", ", ",\n"))
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    fig.legend(
+        *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns(5, 3)
+    )
     return fig
 
 
