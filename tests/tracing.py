@@ -47,7 +47,9 @@ _NO_PROSE = tuple(
         r"^#+ \d+\S*|^ *\d+\. ",
     )
 )
-_ALT = re.compile(r"^ *:?alt:(.*?)(?=^ *:|^\w|^---|^ +[\w-]+:|\Z)", re.MULTILINE | re.DOTALL)
+_WORDS = re.compile(
+    r"^ *:?(?:alt|caption):(.*?)(?=^ *:|^\w|^---|^ +[\w-]+:|\Z)", re.MULTILINE | re.DOTALL
+)
 _END = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:\||- ))|(?<=[.!?])[*)\"]*\s+(?=[A-Z*\[(])")
 
 
@@ -115,11 +117,10 @@ def _blank(found: re.Match[str]) -> str:
 
 
 def _words_for_a_picture(found: re.Match[str]) -> str:
-    text, blank = found[0], _blank(found)
-    alt = _ALT.search(text)
-    if not alt:
-        return blank
-    return blank[: alt.start(1)] + text[alt.start(1) : alt.end(1)] + blank[alt.end(1) :]
+    text, shown = found[0], list(_blank(found))
+    for words in _WORDS.finditer(text):
+        shown[slice(*words.span(1))] = words[1]
+    return "".join(shown)
 
 
 def prose(text: str) -> str:
