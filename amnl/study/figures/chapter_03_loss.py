@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from amnl.study.figures.style import HEALTH_COLOUR, PALETTE, RUL_COLOUR, TOTAL_COLOUR
+from amnl.study.figures.style import (
+    HEALTH_COLOUR,
+    PALETTE,
+    RUL_COLOUR,
+    TOTAL_COLOUR,
+    plain_log,
+)
 
 
 def three_halves(
@@ -18,16 +25,18 @@ def three_halves(
 
     `totals` and `shares` have the same keys. All are indexed by training step.
     """
-    fig, axes = plt.subplots(3, 1, figsize=(6.4, 7.0), sharex=True)
+    fig, axes = plt.subplots(3, 1, figsize=(6.4, 7.6), sharex=True)
     colours = (TOTAL_COLOUR, PALETTE["FD002"], PALETTE["FD001"])
     for ax, series, its_colours, title in (
         (axes[0], losses, (RUL_COLOUR, HEALTH_COLOUR), "The two task losses"),
         (axes[1], totals, colours, "What the log shows: the total"),
-        (axes[2], shares, colours, "What the trunk feels: RUL's share of the weight"),
+        (axes[2], shares, colours, "What the trunk gets: RUL's share"),
     ):
         for (label, values), colour in zip(series.items(), its_colours, strict=True):
-            ax.plot(values, color=colour, label=label)
+            every_third = np.asarray(values)[::3]
+            ax.plot(3 * np.arange(len(every_third)), every_third, color=colour, label=label)
         ax.set(title=title, yscale="log")
+        plain_log(ax.yaxis)
     axes[2].set_xlabel("step")
     axes[0].legend()
     axes[1].legend()
