@@ -69,6 +69,12 @@ def networks() -> Values:
     return [len(found), (seeds == 10).sum(), sum(len(rows(f"paper-{n}")) for n in COMPACT[:2])]
 
 
+def floors() -> Values:
+    """The least weights of two rules, GABA's after it is rescaled, and the odds that it allows."""
+    gaba, gradnorm = (settings_of(name)["floor"] for name in ("gaba", "gradnorm"))
+    return [gaba, gaba / (1 + gaba), 1 / gaba, gradnorm]
+
+
 def recipe() -> Values:
     config = TrainConfig()
     fields = [v for v in vars(config).values() if type(v) in (int, float)]
@@ -284,7 +290,7 @@ KNOWN: dict[str, Entry] = {
     "best epochs": (r"median best epoch", lambda: [compact()[0].best_epoch.median()]),
     "a faster rival": (r"as fast", speeds),
     "the toy tasks": (r"samples|auxiliary", toy_tasks),
-    "the floor": (r"floor|weight", lambda: [0.05, 0.05 / 1.05, 20.0]),
+    "the floor": (r"floor|weight", floors),
     "the source": (r"source|[Oo]lder edition|V7|GRACE \(|the table is", of_the_source),
     "units of 125": (r"125|cost|gain|step", of_units_of_125),
     "wins": (r"wins|bar|with", wins),

@@ -327,7 +327,7 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
     ),
     "GradNorm's least odds": (
         "09-adaptive-combiners",
-        r"and stays: 1:200, 1:(\d+) at the least",
+        r"and stays there: 1:200, 1:(\d+) at the least",
         lambda: (least_odds("GradNorm"),),
     ),
     "DWA's weights": (

@@ -34,7 +34,6 @@ TO_COME = {  # pages not yet written for someone who has never heard of the subj
     "notebooks/06-weight-sweep.html",
     "notebooks/07-units-and-scale.html",
     "notebooks/08-where-half-could-win.html",
-    "notebooks/09-adaptive-combiners.html",
     "notebooks/10-your-own-problem.html",
     "notebooks/11-scale-up.html",
 }

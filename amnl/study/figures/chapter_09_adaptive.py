@@ -14,7 +14,9 @@ from amnl.study.figures.style import (
     PALETTE,
     SECOND_UNIT,
     TOTAL_COLOUR,
+    columns,
     panels,
+    plain_log,
 )
 
 
@@ -30,7 +32,9 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
     """
     names = list(dict.fromkeys(rows["rival"]))
     shape, size = (2, -(-len(names) // 2)), (9.6, 5.2)
-    fig, axes = panels(shape, size, len(names), "epoch", "effective odds", sharex=True, sharey=True)
+    fig, axes = panels(
+        shape, size, len(names), "epoch", "effective odds", abreast=2, sharex=True, sharey=True
+    )
     for ax, rival in zip(axes.flat, names, strict=False):
         ax.axhspan(*balance, color=MARGIN_BAND, linewidth=0)
         part = rows[rows["rival"] == rival]
@@ -39,12 +43,13 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
             colour = PALETTE[subset]
             ax.semilogy(line["epoch"], line["odds"], color=colour, linestyle=dashes, lw=1.4)
         ax.set_title(rival, fontsize=10)
+        plain_log(ax.yaxis)
     handles = [Line2D([], [], color=PALETTE[s], label=s) for s in sorted(set(rows["subset"]))]
     handles += [
         Line2D([], [], color=TOTAL_COLOUR, label="cycles²"),
         Line2D([], [], color=TOTAL_COLOUR, linestyle=SECOND_UNIT, label="(125 cycles)²"),
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=6, fontsize=10)
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(6, 3), fontsize=10)
     return fig
 
 
@@ -66,7 +71,7 @@ def rivals(
     """
     names = list(dict.fromkeys(judged.index.get_level_values("rival")))
     subsets = list(differences.columns)
-    shape, size = (1, len(subsets)), (9.6, 0.42 * len(names) + 1.4)
+    shape, size = (1, len(subsets)), (9.6, 0.36 * len(names) + 1.4)
     fig, (axes,) = panels(shape, size, xlabel="cycles of RMSE", sharex=True, sharey=True)
     for ax, subset in zip(axes, subsets, strict=True):
         draw_margin(ax, margin, rounding[subset])

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from amnl.study.figures.style import MARGIN_BAND, MUTED, ROUNDING_BAND
+from amnl.study.figures.style import MARGIN_BAND, MUTED, ROUNDING_BAND, columns
 
 
 class Look(NamedTuple):
@@ -46,4 +46,4 @@ def findings_legend(fig: Figure) -> None:
         Line2D([], [], color=colour, marker=marker, mfc="white", mew=1.6, label=text)
         for colour, marker, text in FINDINGS.values()
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=10)
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns(4, 2), fontsize=9.5)
