@@ -73,7 +73,8 @@ class UncertaintyLoss(Combiner):
         slow: Tensor = self.slow_log_variances
         if self.learning:
             slow = self._optimiser_check.watched(self, slow)
-            # The value of all ranks, so that each pulls s alike; the gradient of this one.
+            # The value of all ranks, so that each pulls s alike;
+            # the gradient of this one.
             mean = self.over_ranks(losses)
             losses = losses if mean is losses else losses + (mean - losses).detach()
         s = (self.speed * slow).to(losses.dtype)

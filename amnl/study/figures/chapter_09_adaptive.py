@@ -42,14 +42,16 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
             dashes = "-" if unit == 1 else SECOND_UNIT
             colour = PALETTE[subset]
             ax.semilogy(line["epoch"], line["odds"], color=colour, linestyle=dashes, lw=1.4)
-        ax.set_title(rival, fontsize=10)
+        ax.set_title(rival.replace(", ", ",\n"), fontsize=10)
         plain_log(ax.yaxis)
     handles = [Line2D([], [], color=PALETTE[s], label=s) for s in sorted(set(rows["subset"]))]
     handles += [
         Line2D([], [], color=TOTAL_COLOUR, label="cycles²"),
         Line2D([], [], color=TOTAL_COLOUR, linestyle=SECOND_UNIT, label="(125 cycles)²"),
     ]
-    fig.legend(handles=handles, loc="outside upper left", ncols=columns(6, 3), fontsize=10)
+    fig.legend(
+        handles=handles, loc="outside upper left", ncols=columns(6, 2), fontsize=9, handlelength=1.5
+    )
     return fig
 
 

@@ -21,7 +21,7 @@ class Look(NamedTuple):
 FINDINGS = {
     "worse": Look("#B2182B", "o", "worse than 0.5"),
     "better": Look("#2166AC", "s", "better than 0.5"),
-    "equivalent": Look("#1B7837", "D", "the same within the margin"),
+    "equivalent": Look("#1B7837", "D", "equivalent to 0.5"),
     "undecided": Look(MUTED, "x", "undecided"),
 }
 
