@@ -50,7 +50,11 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
         Line2D([], [], color=TOTAL_COLOUR, linestyle=SECOND_UNIT, label="(125 cycles)²"),
     ]
     fig.legend(
-        handles=handles, loc="outside upper left", ncols=columns(6, 2), fontsize=9, handlelength=1.5
+        handles=handles,
+        loc="outside upper left",
+        ncols=columns(6, 2),
+        fontsize=10,
+        handlelength=1.3,
     )
     return fig
 
