@@ -56,9 +56,10 @@ test: lint
 	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --junitxml=$(REPORT).part; status=$$?; \
 	  test $$status -gt 1 || mv $(REPORT).part $(REPORT); exit $$status
 
-# The two pages with the most training, under the plainest instructions of each library, and under
-# those that MKL has on every processor.
-TRAINED := notebooks/05-train-cmapss.ipynb notebooks/10-your-own-problem.ipynb
+# The pages that hold what they train against other machines, and one that trains beside them, under
+# the plainest instructions of each library, and under those that MKL has on every processor.
+TRAINED := $(patsubst %,notebooks/%.ipynb,05-train-cmapss 11-weigh-your-problem \
+  12-how-far-to-believe-it 13-pitfalls)
 PLAIN := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41
 emulated: $(VENV)/installed
 	$(PLAIN) $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile

@@ -205,7 +205,7 @@ def regret_of_five_seeds() -> Figures:
 
 
 def price_of_the_faults() -> Figures:
-    found = machines.measured("10 what the health pays at 0.9").astype(float)
+    found = machines.measured("battery: what the health pays at 0.9").astype(float)
     assert found.min() > 0.5, "the margin"
     (share,) = {round(4 * value) for value in found}
     return (f"{WORDS[share]} quarters",)
@@ -341,12 +341,12 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
         better_in_units_of_125,
     ),
     "the careful rule's regret": (
-        "10-your-own-problem",
+        "12-how-far-to-believe-it",
         r"costs a (\w+) to ([\w ]+) of a margin, and the naive rule a (\w+) at most",
         regret_of_five_seeds,
     ),
     "the price of the faults": (
-        "10-your-own-problem",
+        "11-weigh-your-problem",
         r"the health pays ([\w ]+) of a point for it, more than the margin",
         price_of_the_faults,
     ),

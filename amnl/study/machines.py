@@ -32,7 +32,8 @@ def check(name: str, value: float | str) -> str:
     Parameters
     ----------
     name
-        In the table, such as "05 test RMSE": the chapter's number, and what it is.
+        In the table, such as "FD001: test RMSE": what is trained, and what is found. No page is
+        named, so that a page may move.
     value
         A number has to lie within the `limits` of the measured ones; a word has to be one of them.
 
@@ -51,7 +52,7 @@ def check(name: str, value: float | str) -> str:
     Examples
     --------
     >>> import amnl
-    >>> amnl.check("10 verdict, percent²", "flat")
+    >>> amnl.check("battery: verdict, percent²", "flat")
     'as on 11 of 11 machines'
     """
     if record := os.environ.get(RECORD):

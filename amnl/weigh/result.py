@@ -71,6 +71,19 @@ class FivePoint:
         """Time of one run at each λ, on one core."""
         return sum(r.seconds for r in self.runs) / 60 / self.decision.seeds
 
+    @property
+    def spread(self) -> float:
+        """How far a paired difference scatters between seeds: a standard deviation, in margins.
+
+        NaN for one seed.
+        """
+        scores = self.scores
+        reference = scores.pop(self.decision.reference)
+        differences = np.subtract(list(scores.values()), reference)
+        if len(reference) == 1:
+            return math.nan
+        return math.sqrt(differences.var(axis=1, ddof=1).mean()) / self.decision.margin
+
     def table(self) -> "pd.DataFrame":
         """One row a λ: mean and standard deviation of the metric, and the paired comparison."""
         import pandas as pd

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_problem import (
@@ -92,3 +93,18 @@ def test_a_result_prints_itself_at_a_prompt(result: FivePoint) -> None:
     assert repr(result) == str(result)
     large = Scale(1590.4, 1.0, 0.5)
     assert "1590 times" in str(large) and "e+" not in str(large)
+
+
+def test_the_spread_is_that_of_paired_differences_in_margins(result: FivePoint) -> None:
+    """A shift of a seed's scores at all weights is no spread."""
+    scores = {lam: np.array(values) for lam, values in result.scores.items()}
+    variances = [(scores[lam] - scores[0.5]).var(ddof=1) for lam in (0.3, 0.4, 0.6, 0.7)]
+    right = np.sqrt(np.mean(variances)) / result.decision.margin
+    assert result.spread == pytest.approx(right) and right > 0
+    shifted = [dataclasses.replace(run, score=run.score + run.seed) for run in result.runs]
+    moved = dataclasses.replace(result, runs=tuple(shifted))
+    assert moved.spread == pytest.approx(result.spread)
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert np.isnan(sweep(seeds=1).spread)

@@ -169,14 +169,13 @@ def machines_table(staged: Path, reports: Path) -> str:
     names = machines.machine_names(found)
     rows = []
     for _, row in found[found.cell == "check"].iterrows():
-        number, _, what = row.what.partition(" ")
         try:
             values = row[names].astype(float)
             ends = [f"{values.min():.4g}", f"{values.max():.4g}"]
         except ValueError:  # words
             counted = Counter(row[names])
             ends = [", ".join(f"{word} {n}" for word, n in counted.most_common()), ""]
-        rows.append([f"[{int(number)}](../notebooks/{row.page}.ipynb)", what, *ends])
+        rows.append([f"[](../notebooks/{row.page}.ipynb)", row.what, *ends])
     moved = found[found.cell != "check"].groupby("page").size()
     said = (
         f"{len(names)} machines: {', '.join(names)}. Besides these checks, {moved.sum()} numbers "
@@ -185,7 +184,7 @@ def machines_table(staged: Path, reports: Path) -> str:
         "all. "
         "What the other pages print is the same on every machine."
     )
-    return f"{table(['chapter', 'number', 'lowest', 'highest'], rows, 2)}\n\n{said}"
+    return f"{table(['page', 'number', 'lowest', 'highest'], rows, 2)}\n\n{said}"
 
 
 TABLES: dict[str, Callable[[Path, Path], str]] = {

@@ -1,10 +1,10 @@
 """The five-point sweep on C-MAPSS FD003: writes amnl/study/rows/five_point-fd003-*.json.
 
-`python tools/measure/five_point_fd003.py` sweeps twice, as chapter 10 tells it: with the RUL loss
-in cycles², and with that loss divided by what the first sweep's scale check says. Needs NASA's
-files. Settings were fixed before the first run: the tool's own 10 epochs and 5 seeds, the
-protocol's batch size, learning rate, margin, thinning and compact network. Finished runs are kept
-in runs/five_point_fd003.
+`python tools/measure/five_point_fd003.py` sweeps twice, as the book's page "How far to believe it"
+tells it: with the RUL loss in cycles², and with that loss divided by what the first sweep's scale
+check says. Needs NASA's files. Settings were fixed before the first run: the tool's own 10 epochs
+and 5 seeds, the protocol's batch size, learning rate, margin, thinning and compact network.
+Finished runs are kept in runs/five_point_fd003.
 """
 
 import json
@@ -26,7 +26,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows"
 STORE = "runs/five_point_fd003"
 
 
-# Chapter 10 shows these lines; a test compares.
+# The page shows these lines; a test compares.
 def tensors(windows: cmapss.Windows) -> tuple[Tensor, ...]:
     return tuple(map(torch.as_tensor, (windows.gather(), windows.rul, windows.health)))
 
@@ -56,7 +56,7 @@ def sweep(data: cmapss.Data, divisor: float) -> FivePoint:
     )  # fmt: skip
 
 
-# The end of what chapter 10 shows.
+# The end of what the page shows.
 
 
 def keep(name: str, found: FivePoint, source: cmapss.Source) -> None:

@@ -4,7 +4,7 @@
 verdicts at 1, 3, 5 and 10 seeds. Two levels:
 
 - *scores*: tables of scores drawn around a known curve, 1,000 a row. The spread of a paired
-  difference between seeds is 0.25 to 2 margins (in chapter 10's sweeps it was 0.15 to 3.6),
+  difference between seeds is 0.25 to 2 margins (in the book's sweeps it was 0.15 to 3.6),
   normal or heavy-tailed: Student's t with three degrees of freedom.
 - *trained*: two linear regressions that share a vector, 1,000 problems a row. The errors of the
   vectors that each task alone would learn are orthogonal by construction, so that a share s of the

@@ -1,4 +1,4 @@
-"""Chapter 10: a problem of one's own."""
+"""How far to believe a five-point sweep."""
 
 import numpy as np
 import pandas as pd
