@@ -294,7 +294,7 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
         best_at_the_last_epoch,
     ),
     "undertraining, in the ledger": (
-        "12-claims",
+        "10-ledger",
         r"on FD003 was still falling at the last epoch in a (\w+) of the runs",
         best_at_the_last_epoch,
     ),
@@ -351,18 +351,18 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
         price_of_the_faults,
     ),
     "time of the source's network": (
-        "11-scale-up",
+        "scale-up",
         r"only (\d+) to (\d+) times the time on our core",
         times_as_long,
     ),
     "time of the source's network, again": (
-        "11-scale-up",
+        "scale-up",
         r"source's network takes (\d+) to (\d+) times as long, as a table below",
         times_as_long,
     ),
-    "claim 3 and λ = 1": ("12-claims", r"it would win (\d+) of 40", won_by_one),
+    "claim 3 and λ = 1": ("10-ledger", r"it would win (\d+) of 40", won_by_one),
     "claim 11 and the source's figure": (
-        "12-claims",
+        "10-ledger",
         r"differ by a (\w+) of a cycle in cycles², and by ([\d.]+) the other way in units of 125",
         without_the_task_in_125,
     ),
@@ -484,7 +484,7 @@ STATED |= {
         range_of_means,
     ),
     "wins in balanced units": (
-        "12-claims",
+        "10-ledger",
         r"lowest mean on no subset, and wins (\d+) and (\d+) contests of 40",
         lambda: tuple(
             str(tables.wins(rows(f"compact-{name}")).count) for name in ("unit15", "unit35")
@@ -564,7 +564,7 @@ def test_the_second_half_of_claim_15_is_one_of_ten_questions() -> None:
     a, d = compact()[0], compact()[3]
     of_ten = worse_on_every_subset(tables.compare(a).xs(0.75, level="lam")).measured
     assert claims.claim_15(a, d).measured.endswith(f"against λ = 0.5: {of_ten}")
-    assert "**5, 10, 11, and the second half of 15** ask ten questions" in text_of("12-claims")
+    assert "**5, 10, 11, and the second half of 15** ask ten questions" in text_of("10-ledger")
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 10, 11, 13, 14, 17])

@@ -52,8 +52,8 @@ ARITHMETIC = {
     ("01-convex-combination", "a step 1.2 times as long"): "0.6 + 0.6",
     ("03-fixed-weight-loss", "falls from 2500"): "150 + 2350",
     ("06-weight-sweep", "by more than 0.07 cycles"): "0.06 + 0.01",  # the next above the largest
-    ("12-claims", "fall in 2⁵ = 32 ways"): "2**5",
-    ("12-claims", "happen by chance once in 16"): "2**5 / 2",
+    ("10-ledger", "fall in 2⁵ = 32 ways"): "2**5",
+    ("10-ledger", "happen by chance once in 16"): "2**5 / 2",
     ("five-minutes", "An\nerror of 14 cycles"): "196**0.5",
     ("five-minutes", "squared, is 196"): "14**2",
     ("five-minutes", "to predict) is\n0.11"): "14 / 125",

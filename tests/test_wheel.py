@@ -164,7 +164,7 @@ def test_a_page_needs_the_wheel_and_nothing_beside_it(name: str, site: Path, run
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", [marked("05-train-cmapss"), marked("11-scale-up")])
+@pytest.mark.parametrize("name", [marked("05-train-cmapss"), marked("scale-up")])
 def test_a_page_that_trains_picks_the_gpu(name: str, runs: Runs) -> None:
     device = re.search("^device: (.*)$", printed(runs[name][1].result()), re.MULTILINE)
     assert device and device[1] != "cpu"

@@ -34,8 +34,7 @@ TO_COME = {  # pages not yet written for someone who has never heard of the subj
     "notebooks/06-weight-sweep.html",
     "notebooks/07-units-and-scale.html",
     "notebooks/08-where-half-could-win.html",
-    "notebooks/10-your-own-problem.html",
-    "notebooks/11-scale-up.html",
+    "notebooks/scale-up.html",
 }
 PROSE = [page for page in PAGES if page not in LISTS]
 
