@@ -64,7 +64,7 @@ ARITHMETIC = {
     ("quiz-idea", "(14/125)²"): "14",
     ("quiz-idea", "≈ 0.006 against"): "0.5 * (14 / 125) ** 2",
     ("protocol", "on its 30 cells of FD001"): "3 * 10",  # weights and seeds
-    ("10-your-own-problem", "the same 25 trainings"): "5 * 5",  # weights and seeds
+    ("12-how-far-to-believe-it", "the same 25 trainings"): "5 * 5",  # weights and seeds
 }
 # (page, phrase): why no file here can tell its numbers
 EXCEPTIONS = {

@@ -31,6 +31,7 @@ from amnl.study.figures.chapter_06_sweep import differences, regrets, sweep_curv
 from amnl.study.figures.chapter_07_units import one_curve, pulls
 from amnl.study.figures.chapter_08_balance import front, pull_curve
 from amnl.study.figures.chapter_09_adaptive import rivals, trajectories
+from amnl.study.figures.chapter_11_battery import discharges
 from amnl.study.figures.chapter_12_verdicts import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
@@ -60,5 +61,6 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "one_curve", "pulls",
     "front", "pull_curve",
     "rivals", "trajectories",
+    "discharges",
     "verdict_rates",
 ]  # fmt: skip
