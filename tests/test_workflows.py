@@ -3,6 +3,7 @@ what it needs (no network needed)."""
 
 import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pages
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from plain import write_plain
 
 WORKFLOWS = sorted((pages.ROOT / ".github" / "workflows").glob("*.yml"))
 ADDRESS = "https://github.com/someone/a-fork"
@@ -80,7 +82,7 @@ def test_a_published_book_names_the_repository_it_came_from() -> None:
         for step in steps("publish", job)
         if step.get("env", {}).get("AMNL_REPOSITORY") == address
     ]
-    assert named == ["make html", "python tools/book/address.py"]
+    assert named == ["make html", 'git config user.name "github-actions[bot]"']
 
 
 def test_one_job_may_write_and_the_pages_wait_for_it() -> None:
@@ -210,14 +212,29 @@ def test_a_job_that_lacks_what_its_tool_imports_is_seen(
     assert all(modules <= found[tool] for tool, modules in lacking.items()), found
 
 
-def test_the_branch_of_the_buttons_holds_notebooks_that_install_from_it(tmp_path: Path) -> None:
-    """The job runs as it is written, in an environment with what it installs: nothing."""
-    assert jobs.run("publish/notebooks", pages.ROOT, tmp_path)
+def test_the_branch_of_the_buttons_holds_the_plain_notebooks(tmp_path: Path) -> None:
+    """The job's commands run as they are written, beside the notebooks that its page offers."""
+    build, push = steps("publish", "build"), steps("publish", "notebooks")
+    uploads = [s["with"] for s in build if "upload-artifact@" in s.get("uses", "")]
+    taken = [s["with"] for s in push if "download-artifact@" in s.get("uses", "")]
+    given = next(upload for upload in uploads if upload["name"] == taken[0]["name"])
+    assert given["path"] == "_build/html/_sources/notebooks" and len(taken) == 1
+
+    checkout, remote = jobs.check_out(pages.ROOT, tmp_path)
+    site, home = "https://someone.github.io/a-fork", f"https://github.com/{jobs.FORK}"
+    address.fill_notebooks(checkout, home)
+    write_plain(checkout, checkout / taken[0]["path"], site, home)
+    for step in push:
+        if "run" in step:
+            environment = {**os.environ, **jobs.filled(step["env"])}
+            subprocess.run(
+                ["bash", "-e", "-c", step["run"]], cwd=checkout, env=environment, check=True
+            )
     branch = yaml.safe_load((pages.ROOT / "_config.yml").read_text())["repository"]["branch"]
-    filled = address.ADDRESS_LINE.format(f"https://github.com/{jobs.FORK}")
     for name in pages.page_names(pages.ROOT):
-        pushed = jobs.git("show", f"{branch}:notebooks/{name}.ipynb", cwd=tmp_path / "remote")
-        assert filled in pushed
+        pushed = jobs.git("show", f"{branch}:notebooks/{name}.ipynb", cwd=remote)
+        assert address.ADDRESS_LINE.format(home) in pushed
+        assert ":::" not in pushed
 
 
 def small_checkout(folder: Path, *commands: str) -> Path:
@@ -254,6 +271,11 @@ def test_a_job_has_what_it_installs_and_no_more(
     [
         ({"runs-on": "ubuntu-latest", "steps": [{"run": "true"}]}, None),
         ({"runs-on": "ubuntu-latest", "steps": [{"uses": "a/b@v1"}]}, "GitHub's alone"),
+        (
+            {"runs-on": "ubuntu-latest",
+             "steps": [{"uses": "actions/download-artifact@v4"}, {"run": "true"}]},
+            "another job",
+        ),
         (
             {"runs-on": "ubuntu-latest", "steps": [{"run": "python tools/ci/jobs.py"}]},
             "this script",

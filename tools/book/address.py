@@ -1,14 +1,8 @@
-"""The address of the repository that the book is published from, and its place in the notebooks.
-
-`python tools/book/address.py` writes AMNL_REPOSITORY into the first cell of each notebook in
-`notebooks/`. It needs Python alone: the job that publishes installs nothing.
-"""
+"""The address of the repository that the book is published from, and its place in the notebooks."""
 
 import os
 import re
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # The line of a page's first cell that holds the repository's address, as a notebook's JSON has it.
 ADDRESS_LINE = r"REPOSITORY = \"{}\""
@@ -40,9 +34,3 @@ def fill_notebooks(root: Path, address: str) -> None:
             )
         filled = text.replace(ADDRESS_LINE.format(""), ADDRESS_LINE.format(address))
         path.write_text(filled, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    if not (given := repository()):
-        raise SystemExit("set AMNL_REPOSITORY to the address to fill in")
-    fill_notebooks(ROOT, given)

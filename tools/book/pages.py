@@ -27,6 +27,7 @@ from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from nbformat.v4 import new_markdown_cell
 from own_values import own_values
+from plain import UnknownConstruct, write_plain
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_SECONDS = 600  # no single cell may take longer
@@ -266,9 +267,16 @@ def render_command(staged: Path, output: Path) -> list[str]:
 def render(staged: Path, output: Path, page: str, failed: list[str]) -> int:
     """Render staged pages into `output/_build/html`, say where to find them, and what failed.
 
-    Returns the exit status: 0 when the book has rendered without a warning and no page failed.
+    What a page's download button gives are plain notebooks, and no MyST. Returns the exit status: 0
+    when the book has rendered without a warning and no page failed.
     """
     status = subprocess.run([*render_command(staged, output), "--quiet"]).returncode
+    downloads = output / "_build" / "html" / "_sources" / "notebooks"
+    try:
+        write_plain(staged, downloads, os.environ.get("AMNL_SITE", ""), repository())
+    except UnknownConstruct as error:
+        print(error, file=sys.stderr)
+        status = status or 1
     if status:
         print(f"the book was not rendered whole (exit status {status})", file=sys.stderr)
     print(f"open {output / '_build' / 'html' / page}", flush=True)

@@ -1,11 +1,11 @@
 """Run the jobs of the workflows as they are written, each in an environment of its own.
 
 `python tools/ci/jobs.py` runs every job that this system can run, one after another; `python
-tools/ci/jobs.py publish/notebooks` those it names; `--list` says which there are. A job gets a copy
+tools/ci/jobs.py publish/build` those it names; `--list` says which there are. A job gets a copy
 of the checkout with a remote of its own, a virtual environment that holds pip alone, and nothing of
 the environment that this script is run in; then its `run:` steps, in `bash -e`. What is GitHub's
-(`uses:`, jobs on another system) is left out, and said. Exits with 1 where a job fails. Needs git,
-bash and PyYAML. A job that runs `make` takes a quarter of an hour.
+(`uses:`, jobs on another system or with the files of another job) is left out, and said. Exits with
+1 where a job fails. Needs git, bash and PyYAML. A job that runs `make` takes a quarter of an hour.
 """
 
 import argparse
@@ -47,6 +47,8 @@ def left_out(job: dict[str, Any]) -> str | None:
     """Why a job is not run here, or None."""
     if not any("run" in step for step in job["steps"]):
         return "its steps are GitHub's alone"
+    if any("download-artifact@" in step.get("uses", "") for step in job["steps"]):
+        return "it takes what another job uploaded"
     if any("tools/ci/jobs.py" in step.get("run", "") for step in job["steps"]):
         return "it runs this script"
     if "windows" in job["runs-on"] and sys.platform != "win32":
