@@ -15,7 +15,7 @@ ifneq ($(wildcard $(NEARBY_DATA)),)
   export AMNL_DATA_DIR ?= $(NEARBY_DATA)
 endif
 
-.PHONY: book test emulated machines html mine sync lint clean
+.PHONY: book test emulated emulated-plain emulated-compatible machines html mine sync lint clean
 .DEFAULT_GOAL := book
 
 # Runs again whenever a dependency or a pin changes.
@@ -50,20 +50,26 @@ lint: $(VENV)/installed
 
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
-# The page on checks shows a whole run, passed (0) or failed (1), and none that was stopped.
+# The page on checks shows a whole run, passed (0) or failed (1), and none that was stopped. Two
+# processes share the files out, in the order of tests/conftest.py and not by the count of tests.
 REPORT := _build/reports/tests.xml
 test: lint
-	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --junitxml=$(REPORT).part; status=$$?; \
+	$(NBVAL) notebooks tests --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	  --junitxml=$(REPORT).part; status=$$?; \
 	  test $$status -gt 1 || mv $(REPORT).part $(REPORT); exit $$status
 
 # The pages that hold what they train against other machines, and one that trains beside them, under
-# the plainest instructions of each library, and under those that MKL has on every processor.
+# the plainest instructions of each library, and under those that MKL has on every processor: side by
+# side, so that neither core waits for a page.
 TRAINED := $(patsubst %,notebooks/%.ipynb,05-train-cmapss 11-weigh-your-problem \
   12-how-far-to-believe-it 13-pitfalls)
-PLAIN := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41
+emulated-plain: PROCESSOR := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+  ONEDNN_MAX_CPU_ISA=SSE41
+emulated-compatible: PROCESSOR := MKL_CBWR=COMPATIBLE
 emulated: $(VENV)/installed
-	$(PLAIN) $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
-	MKL_CBWR=COMPATIBLE $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
+	$(MAKE) --jobs 2 emulated-plain emulated-compatible
+emulated-plain emulated-compatible: $(VENV)/installed
+	$(PROCESSOR) $(NBVAL) $(TRAINED)
 
 machines: $(VENV)/installed
 	$(BIN)/python tools/book/machines.py $(PAGES)

@@ -18,6 +18,10 @@ ON_GPU = os.environ.get("AMNL_TEST_GPU") == "1"
 if not ON_GPU:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# The test processes share the cores. Threads of one process wait for each other in loops that use a
+# core up, and a training of eight seconds takes eighty. Tests of threads ask for theirs.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # The tests are about a checkout and its own settings, not about the caller's: a published address,
 # a wide or coloured terminal and strict warnings change what is made and printed.
 KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU")
@@ -47,6 +51,10 @@ def no_data_for(notebook: Path) -> str | None:
     return pages.missing_data(nbformat.read(notebook, as_version=4))
 
 
+def is_long(item: pytest.Item) -> bool:
+    return item.path.suffix == ".ipynb" or item.get_closest_marker("slow") is not None
+
+
 def reason_to_skip(item: pytest.Item) -> str | None:
     if item.path.suffix == ".ipynb" and (reason := no_data_for(item.path)):
         return f"{item.path.stem} {reason}"
@@ -60,6 +68,9 @@ def reason_to_skip(item: pytest.Item) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Processes share the files out in this order: a long one that comes last has the others wait.
+    long = {item.path for item in items if is_long(item)}
+    items.sort(key=lambda item: item.path not in long)
     for item in items:
         if reason := reason_to_skip(item):
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -134,12 +134,12 @@ def test_a_small_fleet_may_lack_engines_near_failure_or_far_from_it(
 
 
 def test_papermill_trains_what_it_is_told(tmp_path: Path, own_cache: None) -> None:
-    folder = emulator.write_fleet(tmp_path / "fleet", "FD003", 7, engines=10, test_engines=40)
+    folder = emulator.write_fleet(tmp_path / "fleet", "FD003", 7, engines=3, test_engines=40)
     told = {"SUBSET": "FD003", "LAM": 0.3, "SEED": 1, "DATA": str(folder)}
     page, copy = pages.executed_half(pages.ROOT, "05-train-cmapss"), tmp_path / "copy.ipynb"
     text = printed(papermill.execute_notebook(page, copy, told, cwd=tmp_path, progress_bar=False))
     assert "data: emulated fleet, seed 7" in text
-    assert "val     2 engines" in text
+    assert "val     1 engines" in text
     assert "no other machine ran it with these values" in text and "on 11 machines" not in text
 
     torch.set_num_threads(1)  # as the page does

@@ -46,6 +46,15 @@ def odd_state() -> Iterator[None]:
     torch.set_float32_matmul_precision(before[2])
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Not one: that is what the trainings of a sweep set."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def state() -> dict[str, Any]:
     """All of the process that a call could leave changed."""
     name, keys, position, *gauss = np.random.get_state()  # noqa: NPY002
@@ -129,7 +138,7 @@ ENTRIES: dict[str, Callable[[Path, cmapss.Data], object]] = {
 }
 
 
-@pytest.mark.usefixtures("odd_state")
+@pytest.mark.usefixtures("odd_state", "two_threads")
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_the_process_is_as_it_was(entry: str, folder: Path, data: cmapss.Data) -> None:
     before = state()
