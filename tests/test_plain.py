@@ -315,7 +315,8 @@ def test_a_book_whose_pages_have_no_plain_form_is_not_whole(
     written = tmp_path / "_build" / "html" / "_sources" / "notebooks" / "01-page.ipynb"
     said = capsys.readouterr().err
     assert written.exists() is (said == "")
-    assert said == ("" if status == 0 else "01-page: no plain form for directive {odd}\n")
+    first = said.partition("\n")[0]
+    assert first == ("" if status == 0 else "01-page: no plain form for directive {odd}")
 
 
 # The book's own pages

@@ -144,7 +144,8 @@ def in_short(notebook: NotebookNode, fleet: Path) -> NotebookNode:
     if any("five_point_sweep(" in cell.source for cell in code(notebook)):
         notebook.cells.insert(0, new_code_cell(TWO_EPOCHS))
         for cell in code(notebook):
-            if re.search("^ *assert ", cell.source, re.MULTILINE):  # that it found what the book says
+            # what an assertion wants the sweep to have found
+            if re.search("^ *assert ", cell.source, re.MULTILINE):
                 cell.metadata.setdefault("tags", []).append("raises-exception")
     return notebook
 

@@ -588,8 +588,9 @@ class Page:
                 end = first + len(text[first:last].rstrip())
                 changes.append(Change(end, end, "**  "))
             elif token.type == "dd_open":
-                colon = first + len(text[first:]) - len(text[first:].lstrip(" \t>"))
-                changes.append(Change(colon, colon + 1, "—"))
+                colon = re.compile(r"^[ \t>]*:", re.MULTILINE).search(text, first)
+                assert colon, "a definition begins with a colon"
+                changes.append(Change(colon.end() - 1, colon.end(), "—"))
             elif (new := self.block_text(tokens, i)) is not None:
                 line = lines[token.map[0]]
                 mark = re.match(r"(?:[ \t]|>|[-*+] |\d+[.)] )*", line)
