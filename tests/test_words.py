@@ -33,7 +33,6 @@ TO_COME = {  # pages not yet written for someone who has never heard of the subj
     "notebooks/05-train-cmapss.html",
     "notebooks/06-weight-sweep.html",
     "notebooks/07-units-and-scale.html",
-    "notebooks/08-where-half-could-win.html",
     "notebooks/scale-up.html",
 }
 PROSE = [page for page in PAGES if page not in LISTS]

@@ -69,7 +69,8 @@ def show_table(
 
 
 def _form(form: str) -> Callable[[Any], str]:
-    spec = f"z{form}" if form[-1:] in tuple("eEfFgG%") else form
+    sign = form[:1] if form[:1] in ("+", " ") else ""  # stands before the z, which drops −0
+    spec = f"{sign}z{form[len(sign) :]}" if form[-1:] in tuple("eEfFgG%") else form
 
     def write(value: Any) -> str:
         if pd.isna(value):

@@ -279,11 +279,14 @@ def test_half_is_ringed_and_a_sweep_has_its_mark_in_every_panel(subsets: int) ->
         assert len(rings) == 4 and all(len(line.get_xdata()) == 1 for line in rings)
 
 
-def test_the_front_leaves_out_a_head_that_nothing_trains() -> None:
-    index = pd.MultiIndex.from_product([SUBSETS, LAMS], names=["subset", "lam"])
-    scores = pd.DataFrame({"rmse": 15.0, "head": 0.8, "cut": 0.81}, index)
-    scores.loc[(slice(None), 0.9), "head"] = np.nan
-    fig = figures.front(scores, dict.fromkeys(SUBSETS, 0.79), {0.1: "low", 0.9: "high"})
-    for ax in fig.axes:
-        heights = {text.get_text(): text.xy[1] for text in ax.texts}
-        assert heights == {"low": 0.8, "high": 0.81}
+def test_the_front_is_ringed_and_a_head_that_nothing_trains_has_no_mark() -> None:
+    index = pd.MultiIndex.from_product([SUBSETS, (0.1, np.inf)], names=["subset", "odds"])
+    scores = pd.DataFrame({"rmse": 15.0, "head": 0.8, "cut": 0.81, "on_front": False}, index)
+    scores.loc[(slice(None), np.inf), "head"] = np.nan
+    scores.loc[(SUBSETS[0], 0.1), "on_front"] = True
+    fig = figures.front(scores, 0.02)
+    for ax in (ax for ax in fig.axes if ax.axison):
+        rings = [line for line in ax.lines if line.get_markersize() == 11]
+        heads = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"]
+        assert len(rings) == (ax.get_title() == SUBSETS[0])
+        assert np.isfinite(heads).sum() == 1 + len(rings)

@@ -1,20 +1,23 @@
 """Chapter 8: where both tasks pull alike, and what health costs."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
     MARGIN_BAND,
     MUTED,
-    PALETTE,
     RMSE_LABEL,
     ROUNDING_BAND,
     RUL_COLOUR,
     TOTAL_COLOUR,
+    columns,
     panels,
 )
 
@@ -46,8 +49,7 @@ def pull_curve(
         The shares between which both tasks pull alike, at one time of training or another.
     """
     fig, axes = panels(
-        (2, 2), (9.2, 6.8), len(alone), "RUL's share of the pull on the trunk (%)", RMSE_LABEL,
-        sharex=True,
+        (2, 2), (9.2, 6.8), len(alone), "RUL's share of the pull (%)", RMSE_LABEL, sharex=True,
     )  # fmt: skip
     for ax, subset in zip(axes.flat, alone, strict=False):
         mine = points[points["subset"] == subset]
@@ -72,47 +74,68 @@ def pull_curve(
         ax.set_xticks([_odds(share) for share in _SHARES], list(_SHARES.values()))
         ax.minorticks_off()
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=4)
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(4, 2), fontsize=10)
     return fig
 
 
-def front(
-    scores: pd.DataFrame, health_alone: Mapping[str, float], named: Mapping[float, str]
-) -> Figure:
+def front(scores: pd.DataFrame, margin: float) -> Figure:
     """Test RMSE against macro-F1 of the health state by weight, a panel a subset.
+
+    A line joins what the head of a network says of the states and what its predicted RUL says. The
+    head's mark is ringed where the weight is on the front.
 
     Parameters
     ----------
     scores
-        Over (subset, λ), columns `rmse` (cycles), `head` and `cut` (macro-F1 of the health head and
-        of the RUL cut at its thresholds); NaN where there is none.
-    health_alone
-        A subset → the macro-F1 of λ = 0, which has no RUL.
-    named
-        The weights that the figure names, and how.
+        Over (subset, odds), columns `rmse` (cycles), `head` and `cut` (macro-F1 of the health head
+        and of the RUL cut at its thresholds; NaN where there is none) and `on_front`. Odds of
+        infinity are λ = 1.
+    margin
+        Of macro-F1; drawn as a bar of that length.
     """
-    fig, axes = panels(
-        (2, 2), (9.2, 6.8), None, RMSE_LABEL, "macro-F1 of the health state",
-    )  # fmt: skip
+    fig, axes = panels((2, 2), (9.2, 7.4), None, RMSE_LABEL, "macro-F1 of the states")
+    odds = sorted(set(scores.index.get_level_values("odds")))
+    colours = dict(zip(odds, _shades(len(odds)), strict=True))
     for ax, (subset, table) in zip(axes.flat, scores.groupby(level="subset"), strict=True):
-        table = table.droplevel("subset")
-        ax.plot(table["rmse"], table["head"], "o", color=PALETTE[subset], label="its head")
-        ax.plot(
-            table["rmse"], table["cut"], "s", mfc="white", mec=TOTAL_COLOUR, ms=5,
-            label="its RUL, cut at 80 and 30",
-        )  # fmt: skip
-        for lam, name in named.items():
-            y = "head" if np.isfinite(table.at[lam, "head"]) else "cut"
-            ax.annotate(
-                name, (table.at[lam, "rmse"], table.at[lam, y]), xytext=(6, 7),
-                textcoords="offset points", fontsize=9.5,
-            )  # fmt: skip
-        line = {"color": MUTED, "linestyle": "--", "linewidth": 1.2}
-        ax.axhline(health_alone[subset], label="the head of λ = 0", **line)
+        for row in table.droplevel("subset").itertuples():
+            colour = colours[row.Index]
+            ax.plot([row.rmse] * 2, [row.head, row.cut], color=colour, linewidth=1, alpha=0.6)
+            ax.plot(row.rmse, row.cut, "s", mfc="white", mec=colour, ms=5)
+            ax.plot(row.rmse, row.head, "o", color=colour, ms=6)
+            if row.on_front:
+                ax.plot(row.rmse, row.head, "o", mfc="none", mec=TOTAL_COLOUR, ms=11)
         ax.set(title=subset)
-        ax.margins(0.12, 0.2)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        ax.margins(0.14, 0.2)
+        x, y = (low + 0.97 * (high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
+        ax.plot([x, x], [y - margin, y], color=MUTED, linewidth=3, solid_capstyle="butt")
+        ax.annotate(
+            f"margin {margin:g} ", (x, y - margin / 2), ha="right", va="center", fontsize=10
+        )
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=colours[value], label=_ratio(value))
+        for value in odds
+    ]
+    handles += [
+        Line2D([], [], marker="o", linestyle="", color=MUTED, label="its head"),
+        Line2D([], [], marker="s", linestyle="", mfc="white", mec=MUTED, label="its cut RUL"),
+        Line2D(
+            [], [], marker="o", linestyle="", ms=11, mfc="none", mec=TOTAL_COLOUR, label="front"
+        ),
+    ]
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(5, 2), fontsize=10)
     return fig
+
+
+def _shades(n: int) -> list[str]:
+    """From the health task's colour to the RUL task's, for odds from small to large."""
+    scale = LinearSegmentedColormap.from_list("odds", [HEALTH_COLOUR, "#1B7837", RUL_COLOUR])
+    return [to_hex(scale(place)) for place in np.linspace(0, 1, n)]
+
+
+def _ratio(odds: float) -> str:
+    if math.isinf(odds):
+        return "λ = 1"
+    return f"{odds:g}:1" if odds >= 1 else f"1:{1 / odds:,.0f}"
 
 
 def _odds(share: "float | pd.Series") -> "float | pd.Series":
