@@ -222,6 +222,7 @@ def main() -> int:
     found, failed = run_all(names, machines)
     ran = [name for name in names if name not in failed]
     old = pd.read_csv(RESULT, comment="#", dtype=str, keep_default_na=False)
+    old = old[old.page.isin(pages.page_names(pages.ROOT))]
     table = as_table(found)
     table = pd.concat([old[~old.page.isin(ran)], table[table.page.isin(ran)]]).fillna("")
     table = table.sort_values("page", kind="stable")
