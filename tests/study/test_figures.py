@@ -90,8 +90,8 @@ def one_curve(n: int) -> Figure:
             for family in "abc"
         ]
     )
-    cells = pd.DataFrame([{"subset": s, "rul_unit": 2.0, "test_rmse": 2.0} for s in SUBSETS[:n]])
-    return figures.one_curve(points, cells)
+    cells = pd.DataFrame([{"subset": s, "rul_unit": 1.0, "test_rmse": 2.0} for s in SUBSETS[:n]])
+    return figures.one_curve(points, cells, ROUNDING)
 
 
 def paired(n: int) -> Figure:

@@ -77,8 +77,11 @@ def differences(
         draw_margin(ax, margin, rounding[subset])
         for place, (_, judged) in enumerate(table.iterrows()):
             draw_finding(ax, place, judged)
-        ax.set(title=subset, xlim=(-reach, reach))
+        ax.set(title=subset, xlim=(-reach, reach), ylim=(-0.7, len(table) + 1.0))
         ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
+    axes[0].text(
+        0, len(table) + 0.1, "grey: what\nrounding alone does", ha="center", va="center", fontsize=9
+    )
     findings_legend(fig)
     return fig
 

@@ -1,6 +1,6 @@
 """Chapter 7: units and scale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from amnl.study.figures.style import (
     MUTED,
     PALETTE,
     RMSE_LABEL,
+    ROUNDING_BAND,
     RUL_COLOUR,
     SECOND_UNIT,
     TOTAL_COLOUR,
@@ -48,7 +49,7 @@ def pulls(rows: pd.DataFrame) -> Figure:
     return fig
 
 
-def one_curve(points: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, float]) -> Figure:
     """Test RMSE against the effective odds λ/(1 − λ)/unit², a panel a subset.
 
     Parameters
@@ -57,6 +58,9 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         Columns `subset`, `family` (a, b or c), `odds`, and `mean`, `low`, `high` (cycles).
     cells
         Columns `subset`, `rul_unit`, `test_rmse` (cycles): the single runs of family c.
+    rounding
+        A subset → half the band (cycles), around the mean of a unit of one cycle, within which a
+        mean of family c may differ from that one by rounding; in grey.
     """
     subsets = sorted(points["subset"].unique())
     odds = "effective odds λ/(1 − λ)/unit²"
@@ -67,6 +71,14 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         "b": ("^", HEALTH_COLOUR, "λ varies, (125 cycles)²"),
     }
     for ax, subset in zip(axes, subsets, strict=True):
+        part = cells[cells["subset"] == subset]
+        level, half = part.loc[part["rul_unit"] == 1, "test_rmse"].mean(), rounding[subset]
+        ax.axhspan(level - half, level + half, color=ROUNDING_BAND, linewidth=0)
+        ax.text(
+            0.02, level - half, "what rounding alone does", fontsize=9, va="top",
+            transform=ax.get_yaxis_transform(),
+        )  # fmt: skip
+        ax.plot(part["rul_unit"] ** -2.0, part["test_rmse"], ".", color=MUTED, ms=4, alpha=0.6)
         for family, (marker, colour, label) in looks.items():
             part = points[(points["subset"] == subset) & (points["family"] == family)]
             part = part.sort_values("odds")
@@ -75,8 +87,6 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame) -> Figure:
                 part["odds"], part["mean"], yerr=bars, fmt=marker, color=colour, label=label,
                 markersize=5, capsize=2, linewidth=1.2, linestyle="-" if family == "c" else "",
             )  # fmt: skip
-        part = cells[cells["subset"] == subset]
-        ax.plot(part["rul_unit"] ** -2.0, part["test_rmse"], ".", color=MUTED, ms=4, alpha=0.6)
         ax.set(xscale="log")
         unit = ax.secondary_xaxis("top", functions=(_power(-0.5), _power(-2.0)))
         unit.set_xlabel(f"{subset}: unit in cycles at λ = 0.5")
