@@ -45,6 +45,7 @@ _NO_PROSE = tuple(
         r"\$\$.*?\$\$|\$[^$]*\$",
         r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)",
         r"^#+ \d+\S*|^ *\d+\. ",
+        r"\*\*Time:\*\*[^.]*\.",  # how long a page takes to read, an editor's guess
     )
 )
 _WORDS = re.compile(
