@@ -18,6 +18,8 @@ from amnl.study.figures.style import (
     RUL_COLOUR,
     TOTAL_COLOUR,
     Numbers,
+    columns,
+    is_narrow,
     panels,
     ring_lowest,
 )
@@ -56,7 +58,7 @@ def sweep_curves(
         Line2D([], [], color=TOTAL_COLOUR, marker="o", label="our mean, 95 % band, seeds"),
         Line2D([], [], color=MUTED, linestyle="--", label="the source's mean"),
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=2)
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(2))
     return fig
 
 
@@ -69,8 +71,8 @@ def differences(
     `finding`; `rounding` to the difference (cycles) within which a mean may be rounding, in grey.
     """
     fig, (axes,) = panels(
-        (1, len(tables)), (9.6, 3.9), xlabel="RMSE(λ) − RMSE(0.5)",
-        ylabel="λ (left of 0: better than 0.5)", sharex=True, sharey=True,
+        (1, len(tables)), (9.6, 3.9), xlabel="RMSE(λ) − RMSE(0.5), cycles", ylabel="λ",
+        sharex=True, sharey=True,
     )  # fmt: skip
     reach = 1.1 * max(margin, *(t[["low", "high"]].abs().to_numpy().max() for t in tables.values()))
     for ax, (subset, table) in zip(axes, tables.items(), strict=True):
@@ -80,7 +82,12 @@ def differences(
         ax.set(title=subset, xlim=(-reach, reach), ylim=(-0.7, len(table) + 1.0))
         ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
     axes[0].text(
-        0, len(table) + 0.1, "grey: what\nrounding alone does", ha="center", va="center", fontsize=9
+        0,
+        len(table) + 0.1,
+        "grey: what\nrounding alone does",
+        ha="center",
+        va="center",
+        fontsize=10,
     )
     findings_legend(fig)
     return fig
@@ -102,27 +109,28 @@ def winners(counts: Mapping[str, Mapping[float, int]], lambdas: Sequence[float],
     luck = n / len(lambdas)
     ax.axhline(luck, color=RUL_COLOUR, linestyle=":", linewidth=1.8, label="luck alone")
     ax.set_xticks(place, [f"{lam:g}" for lam in lambdas])
-    ax.set(xlabel="λ", ylabel=f"wins, of {n} (subset, seed)")
-    ax.legend()
+    ax.set(xlabel="λ", ylabel=f"wins, of {n} contests")
+    fig.legend(loc="outside upper left", ncols=columns(2))
     return fig
 
 
-def regrets(columns: Mapping[str, Mapping[str, Numbers]]) -> Figure:
+def regrets(ways: Mapping[str, Mapping[str, Numbers]]) -> Figure:
     """One dot a seed: test RMSE minus that of the best λ in hindsight, for ways of choosing λ.
 
-    `columns` maps a way to subset → regrets of its seeds (cycles); a bar marks each mean.
+    `ways` maps a way of choosing to subset → regrets of its seeds (cycles); a bar marks each mean.
     """
     fig, ax = plt.subplots(figsize=(7.6, 3.9))
-    subsets = list(next(iter(columns.values())))
+    subsets = list(next(iter(ways.values())))
     shift = np.linspace(-0.3, 0.3, len(subsets))
-    for k, regret in enumerate(columns.values()):
+    for k, regret in enumerate(ways.values()):
         for dx, (subset, values) in zip(shift, regret.items(), strict=True):
             x = np.full(len(values), k + dx)
             ax.plot(x, values, MARKERS[subset], color=PALETTE[subset], alpha=0.5, ms=4.5, mew=0)
             ax.hlines(values.mean(), k + dx - 0.07, k + dx + 0.07, color=PALETTE[subset])
     for subset in subsets:
         ax.plot([], [], MARKERS[subset], color=PALETTE[subset], label=subset, linestyle="none")
-    ax.set_xticks(range(len(columns)), list(columns))
-    ax.set(ylabel="regret (cycles of test RMSE)", ylim=(0, None))
-    ax.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.16))
+    turn = {"rotation": 60, "ha": "right"} if is_narrow() else {}
+    ax.set_xticks(range(len(ways)), list(ways), **turn)
+    ax.set(ylabel="regret (cycles)", ylim=(0, None))
+    fig.legend(loc="outside upper left", ncols=columns(4, 2), handletextpad=0.2)
     return fig

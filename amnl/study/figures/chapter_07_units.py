@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
@@ -16,7 +17,10 @@ from amnl.study.figures.style import (
     SECOND_UNIT,
     TOTAL_COLOUR,
     Numbers,
+    columns,
+    is_narrow,
     panels,
+    plain_log,
 )
 
 
@@ -28,8 +32,8 @@ def pulls(rows: pd.DataFrame) -> Figure:
     """
     units = sorted(rows["rul_unit"].unique())
     fig, axes = panels(
-        (2, len(units)), (8.4, 5.4), xlabel="epoch", sharex=True, sharey="row",
-        height_ratios=(1.5, 1),
+        (2, len(units)), (8.4, 5.4), xlabel="epoch", abreast=2, sharex=True, sharey="row",
+        **({} if is_narrow() else {"height_ratios": (1.5, 1)}),
     )  # fmt: skip
     for (top, bottom), unit in zip(axes.T, units, strict=True):
         for subset, part in rows[rows["rul_unit"] == unit].groupby("subset"):
@@ -39,13 +43,16 @@ def pulls(rows: pd.DataFrame) -> Figure:
             bottom.plot(mean["cosine"], color=PALETTE[subset], label=subset)
         bottom.axhline(0, color=MUTED, linewidth=1)
         name = "cycles²" if unit == 1 else f"({unit:g} cycles)²"
-        top.set(title=f"RUL loss in {name}")
-    axes[0, 0].plot([], [], color=TOTAL_COLOUR, label="RUL")
-    axes[0, 0].plot([], [], color=TOTAL_COLOUR, linestyle=SECOND_UNIT, label="health")
-    axes[0, 0].legend()
-    axes[0, 0].set(ylabel="gradient norm on the trunk")
+        top.set(title=name)
+        plain_log(top.yaxis)
+    axes[0, 0].set(ylabel="gradient norm")
     axes[1, 0].set(ylabel="cosine")
-    axes[1, 0].legend(ncols=2, fontsize=9)
+    handles, _ = axes[1, 0].get_legend_handles_labels()
+    handles += [
+        Line2D([], [], color=TOTAL_COLOUR, label="RUL"),
+        Line2D([], [], color=TOTAL_COLOUR, linestyle=SECOND_UNIT, label="health"),
+    ]
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(6, 3), fontsize=10)
     return fig
 
 
@@ -64,7 +71,7 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, 
     """
     subsets = sorted(points["subset"].unique())
     odds = "effective odds λ/(1 − λ)/unit²"
-    fig, (axes,) = panels((1, len(subsets)), (8.8, 3.9), None, odds, RMSE_LABEL, sharey=True)
+    fig, (axes,) = panels((1, len(subsets)), (8.8, 4.4), None, odds, RMSE_LABEL, sharey=True)
     looks = {
         "c": ("o", TOTAL_COLOUR, "λ = 0.5, the unit varies"),
         "a": ("s", RUL_COLOUR, "λ varies, cycles²"),
@@ -75,7 +82,7 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, 
         level, half = part.loc[part["rul_unit"] == 1, "test_rmse"].mean(), rounding[subset]
         ax.axhspan(level - half, level + half, color=ROUNDING_BAND, linewidth=0)
         ax.text(
-            0.02, level - half, "what rounding alone does", fontsize=9, va="top",
+            0.02, level - half, "what rounding alone does", fontsize=9.8, va="top",
             transform=ax.get_yaxis_transform(),
         )  # fmt: skip
         ax.plot(part["rul_unit"] ** -2.0, part["test_rmse"], ".", color=MUTED, ms=4, alpha=0.6)
@@ -88,9 +95,13 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, 
                 markersize=5, capsize=2, linewidth=1.2, linestyle="-" if family == "c" else "",
             )  # fmt: skip
         ax.set(xscale="log")
+        plain_log(ax.xaxis)
+        ax.set_xticks([1e-6, 1e-4, 0.01, 1, 100], ["10⁻⁶", "10⁻⁴", "0.01", "1", "100"])
         unit = ax.secondary_xaxis("top", functions=(_power(-0.5), _power(-2.0)))
-        unit.set_xlabel(f"{subset}: unit in cycles at λ = 0.5")
-    axes[0].legend(fontsize=9.5)
+        unit.set_xlabel(f"{subset}: unit (cycles)")
+        unit.set_xticks([1000, 100, 10, 1, 0.1], ["1000", "100", "10", "1", "0.1"])
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(3, 1), fontsize=10)
     return fig
 
 
