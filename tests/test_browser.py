@@ -214,7 +214,7 @@ def barriers_on(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("path", list(pages.html_pages(pages.ROOT)))
+@pytest.mark.parametrize("path", [*pages.html_pages(pages.ROOT), "404.html", "genindex.html"])
 def test_page_as_a_reader_sees_it(browser: Browser, site: str, path: str, width: int) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with visit(browser, f"{site}/{path}", width) as seen:
@@ -226,6 +226,37 @@ def test_page_as_a_reader_sees_it(browser: Browser, site: str, path: str, width:
             assert faults_on(seen) == [], scheme
         # Each width and each scheme once: axe takes seconds on a long page.
         assert barriers_on(seen.page) == []
+
+
+@pytest.mark.parametrize("path", ["book/five-minutes.html", "notebooks/03-fixed-weight-loss.html"])
+def test_on_paper_is_the_page_alone(browser: Browser, site: str, path: str) -> None:
+    # A4 less margins; the page was read in the dark.
+    with visit(browser, f"{site}/{path}", 680, color_scheme="dark") as seen:
+        page = seen.page
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.emulate_media(media="print", color_scheme="dark")
+        page.wait_for_function("document.documentElement.dataset.theme == 'light'")
+        for gone in (".bd-sidebar-primary", ".bd-header-article", "button.copybtn", ".cite"):
+            assert not any(found.is_visible() for found in page.locator(gone).all()), gone
+        for drawn in page.locator(".drawn").all():
+            assert drawn.locator(".wide").is_visible()
+            assert not drawn.locator(".narrow").is_visible()
+        wraps = page.evaluate("""() => [...document.querySelectorAll('.bd-article pre')]
+          .map(code => getComputedStyle(code).whiteSpace)""")
+        assert set(wraps) <= {"pre-wrap"}
+        assert page.evaluate(OVERHANG) == 0
+        page.emulate_media(media="screen", color_scheme="dark")
+        page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
+
+
+def test_what_a_cell_prints_breaks_its_lines(browser: Browser, site: str) -> None:
+    with visit(browser, f"{site}/notebooks/03-fixed-weight-loss.html", 390) as seen:
+        cut_off = seen.page.evaluate("""() =>
+          [...document.querySelectorAll('.cell_output .output.stream pre, .cell_output > pre')]
+          .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)""")
+        printed = seen.page.locator(".cell_output pre")
+        assert printed.count() > 0 and cut_off == []
+        assert printed.first.evaluate("code => getComputedStyle(code).whiteSpace") == "pre-wrap"
 
 
 def test_icons_are_drawn_by_the_font(browser: Browser, site: str) -> None:

@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import nbformat
 import pages
 import pytest
+import schematic
+import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
@@ -125,6 +127,32 @@ def test_every_figure_has_a_number_a_caption_and_a_description(book: Rendered, p
         assert name and f'href="#{name[1]}"><span class="std std-numref">' in text, "never cited"
 
 
+@pytest.mark.parametrize(("name", "drawing"), schematic.drawings().items())
+def test_a_stored_schematic_is_what_its_tool_draws(name: str, drawing: str) -> None:
+    assert (pages.ROOT / "book" / "_static" / name).read_text(encoding="utf-8") == drawing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_schematic_has_a_description_and_a_caption_beneath(book: Rendered, page: str) -> None:
+    source = pages.ROOT / Path(page.replace("notebooks/", "book/")).with_suffix(".md")
+    text = (book.html / page).read_text()
+    drawn = re.findall(
+        r'<div class="drawn schematic" role="img" aria-label="([^"]+)">.*?'
+        r"</svg></div>\s*</div>\s*<p><em>([^<]+)",
+        text,
+        re.DOTALL,
+    )
+    assert len(drawn) == source.read_text(encoding="utf-8").count("_static/schematic-")
+    assert text.count("drawn schematic") == len(drawn)
+    for described, caption in drawn:
+        assert len(described.split()) > 20 and len(caption.split()) > 5
+
+
+def test_the_front_page_and_its_short_version_have_a_schematic(book: Rendered) -> None:
+    for page in PAGES[:2]:
+        assert "drawn schematic" in (book.html / page).read_text()
+
+
 @pytest.mark.parametrize("what", ["name", "caption", "alt"])
 def test_a_figure_that_lacks_its_text_is_a_warning(tmp_path: Path, what: str) -> None:
     texts = {"figure": {"name": "fig-x", "caption": "What to see."}, "image": {"alt": "A line."}}
@@ -151,6 +179,59 @@ def test_links_within_the_book_lead_somewhere(book: Rendered) -> None:
     assert broken_links(book.html.resolve()) == []
 
 
+def settings(root: Path) -> None:
+    """The book's own settings, and what they name, for a book of other pages."""
+    for folder in ("_ext", "_static", "_templates"):
+        shutil.copytree(pages.ROOT / "book" / folder, root / "book" / folder)
+    for file in ("_config.yml", "book/references.bib"):
+        shutil.copy2(pages.ROOT / file, root / file)
+    (root / "notebooks").mkdir()
+
+
+@pytest.mark.parametrize("page", [*PAGES, "404.html", "genindex.html", "search.html"])
+def test_a_page_is_furnished(book: Rendered, page: str) -> None:
+    text = (book.html / page).read_text()
+    titles = re.findall(r"<title>(.*?)</title>", text)
+    assert len(titles) == 1
+    parts = re.split(r" &#8212; | - ", titles[0])
+    assert len(set(parts)) == len(parts) == (1 if page == PAGES[0] else 2)
+    assert parts[-1] == "One weight, two losses"
+    assert "_static/logo.svg" in text
+    assert "ADDRESS-OF" not in text
+    foot = text[text.index('class="bd-footer-content"') :]
+    assert "creativecommons.org/licenses/by/4.0" in foot and "BSD 3-Clause" in foot
+    cited = re.search(r"<pre>\s*(@misc\{.*?\n\})</pre>", foot, re.DOTALL)
+    citation = yaml.safe_load((pages.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited and f"title  = {{{{{citation['title']}}}}}" in cited[1]
+    assert f"author = {{{{{citation['authors'][0]['name']}}}}}".lower() in cited[1].lower()
+    assert "url " not in cited[1]  # a checkout has no address
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pages_before_and_after_are_named(book: Rendered, page: str) -> None:
+    text = (book.html / page).read_text()
+    named = re.findall(r'<p class="prev-next-title">(.+?)</p>', text, re.DOTALL)
+    assert len(named) == (1 if page in (PAGES[0], PAGES[-1]) else 2)
+
+
+def test_a_wrong_address_leads_into_the_published_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMNL_SITE", "https://example.org/book/")
+    settings(tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    (tmp_path / "book" / "index.md").write_text("# A page\n\nWords.\n")
+    pages.stage(tmp_path, tmp_path / "src")
+    built = render(tmp_path / "src", tmp_path)
+    assert built.status == 0, built.log
+    missing = (built.html / "404.html").read_text()
+    base = missing.index('<base href="https://example.org/book/" />')
+    assert base < missing.index("_static/")  # or what stands before it is looked for elsewhere
+    assert "No such page" in missing and 'href="book/index.html"' in missing
+    page = (built.html / "book" / "index.html").read_text()
+    assert "<base" not in page and "{https://example.org/book}" in page
+
+
 def buttons(page: Path) -> dict[str, str]:
     """Where a page's launch and download buttons lead, by their titles."""
     return {title: href for href, title in BUTTON.findall(page.read_text())}
@@ -169,11 +250,7 @@ def test_a_checkouts_page_can_be_downloaded_and_not_launched(book: Rendered, pag
 def published(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """A page under the book's own settings, rendered as a fork's workflow does."""
     root = tmp_path_factory.mktemp("published")
-    (root / "notebooks").mkdir()
-    for folder in ("_ext", "_static"):
-        shutil.copytree(pages.ROOT / "book" / folder, root / "book" / folder)
-    for file in ("_config.yml", "book/references.bib"):
-        shutil.copy2(pages.ROOT / file, root / file)
+    settings(root)
     (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/01-page\n")
     cells = [new_markdown_cell("# A page"), new_code_cell('REPOSITORY = ""')]
     python = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}

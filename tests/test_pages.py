@@ -114,7 +114,7 @@ def test_a_page_without_its_data_keeps_its_outputs_and_says_so(
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A checkout of one page that takes values."""
-    for folder in ("_ext", "_static"):
+    for folder in ("_ext", "_static", "_templates"):
         shutil.copytree(pages.ROOT / "book" / folder, tmp_path / "book" / folder)
     for file in ("_config.yml", "book/references.bib"):
         shutil.copy2(pages.ROOT / file, tmp_path / file)

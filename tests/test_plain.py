@@ -48,6 +48,8 @@ def small_book(root: Path, *cells: Any) -> Path:
     (root / "book" / "references.bib").write_text(BIB)
     (root / "book" / "code.py").write_text(FUNCTIONS)
     (root / "book" / "picture.png").write_bytes(b"")
+    (root / "book" / "drawn.html").write_text('<div aria-label="A &amp; B"><svg></svg></div>')
+    (root / "book" / "drawn.svg").write_text("<svg></svg>")
     (root / "book" / "index.md").write_text("# The book\n")
     (root / "book" / "protocol.md").write_text("# Rules\n\n(the-margin)=\n## A margin\n")
     (root / "book" / "glossary.md").write_text("# Words\n")
@@ -156,6 +158,9 @@ IMAGE = "https://raw.githubusercontent.com/someone/a-fork/published/book/picture
          f"[Figure 1.1]({PAGES}/01-page.html#fig-a), [picture 1.1]({PAGES}/01-page.html#fig-a)"),
         ("```{image} ../book/picture.png\n:alt: A\n```\n\n![B](../book/picture.png)",
          f"![A]({IMAGE})\n\n![B]({IMAGE})"),
+        ("```{raw} html\n:file: ../book/drawn.html\n```\n\n*Seen.*",
+         f"![A & B]({IMAGE.replace('picture.png', 'drawn.svg')})\n\n*Seen.*"),
+        ("```{raw} html\n<b>A</b>\n```", "<b>A</b>"),
         ("```{code-block} python\n:caption: Sum\nx = 1\n\n\ny = 2\n```",
          "**Sum**\n\n```python\nx = 1\n\n\ny = 2\n```"),
         ("```{literalinclude} ../book/code.py\n:pyobject: area\n```",
@@ -193,6 +198,7 @@ def test_a_construct_becomes_plain(tmp_path: Path, myst: str, markdown: str) -> 
         ("[up](#here) {term}`cell`", "up cell"),
         ("{cite:p}`homeless`", "(Wu, 2019)"),
         ("![B](../book/picture.png)", "![B](../book/picture.png)"),
+        ("```{raw} html\n:file: ../book/drawn.html\n```\n\n*Seen.*", "> A & B\n\n*Seen.*"),
         ("{py:func}`amnl.sweep.run`", "`amnl.sweep.run`"),
     ],
 )  # fmt: skip
@@ -218,6 +224,9 @@ def test_what_has_no_address_is_a_file_beside_or_text(
         ("[x](03-gone.ipynb)", "03-gone.ipynb, which does not exist"),
         ("{doc}`03-gone`", "03-gone"),
         ("![x](../book/gone.png)", "book/gone.png, which does not exist"),
+        ("```{raw} html\n:file: ../book/gone.html\n```", "book/gone.html, which is no drawing"),
+        ("```{raw} html\n:file: ../book/code.py\n```", "book/code.py, which is no drawing"),
+        ("```{raw} latex\nA\n```", r"directive \{raw\}"),
         ("```{literalinclude} ../book/gone.py\n```", "book/gone.py"),
         ("```{literalinclude} ../book/code.py\n:pyobject: gone\n```", "gone, not in code.py"),
         ("```{literalinclude} ../book/code.py\n:diff: x\n```", ":diff:"),

@@ -27,6 +27,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     if site := os.environ.get("AMNL_SITE"):
         app.setup_extension("sphinxext.opengraph")
         app.setup_extension("sphinx_sitemap")
+        app.config.html_context["site"] = site.rstrip("/")
         app.config.html_baseurl = app.config.ogp_site_url = site.rstrip("/") + "/"
         app.config.ogp_site_name = app.config.html_title
         app.config.ogp_image = "_static/social.png"
@@ -34,7 +35,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
             "Test error against the weight λ: as the source prints it, and as measured in two units"
         )
         app.config.ogp_custom_meta_tags = PICTURE_TAGS
-        app.config.sitemap_excludes = ["genindex.html", "py-modindex.html", "search.html"]
+        app.config.sitemap_excludes = [
+            "404.html",
+            "genindex.html",
+            "py-modindex.html",
+            "search.html",
+        ]
         app.config.sitemap_url_scheme = "{link}"
         app.connect("html-page-context", spell_lambda, priority=600)  # after opengraph's 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -477,6 +477,18 @@ class Page:
             return picture
         return f"{picture}\n\n{self.caption('figure', options.get('name', ''), caption)}"
 
+    def drawing(self, source: str) -> str:
+        """An inline drawing, for two widths and themes, is elsewhere the picture beside it, and
+        where that has no address, what the drawing says to those who only hear."""
+        file = self.book.root / self.path(source)
+        label = re.search(r'aria-label="([^"]+)"', file.read_text()) if file.is_file() else None
+        if not label:
+            raise UnknownConstruct(f"{{raw}} of {source}, which is no drawing")
+        described = html.unescape(label[1])
+        if not self.book.address:
+            return quoted("", described)
+        return self.picture(described, re.sub(r"\.html$", ".svg", source))
+
     def caption(self, kind: str, label: str, text: str) -> str:
         """A line in italics with the number."""
         named = f"*{kind.title()} {self.numbered(kind, label)}.*"
@@ -534,7 +546,7 @@ class Page:
         if name == "rubric":
             return f"**{self.inline(argument)}**"
         if name == "raw" and argument == "html":
-            return body
+            return self.drawing(options["file"]) if "file" in options else body
         raise UnknownConstruct(f"directive {{{name}}}")
 
     def equation(self, formula: str, label: str) -> str:

@@ -62,17 +62,21 @@ def show(draw: Callable[[], Figure]) -> Drawn:
     Drawn
         For the last line of a cell. The reader's column and theme choose what is seen.
     """
-    wide, narrow = (_svg(draw, width) for width in (WIDE, NARROW))
+    return Drawn(both_widths(*(_svg(draw, width) for width in (WIDE, NARROW))))
+
+
+def both_widths(wide: str, narrow: str) -> str:
+    """HTML with the two SVG texts of a drawing, their colours as variables of the theme."""
+    wide, narrow = (svg.replace("#000000", "currentColor") for svg in (wide, narrow))
     light = {"ffffff": PAPER.format("#fff")}
-    for colour in sorted(set(COLOUR.findall(wide + narrow)) - {"#000000", "#ffffff"}):
+    for colour in sorted(set(COLOUR.findall(wide + narrow)) - {"#ffffff"}):
         light[colour[1:]] = colour
     dark = {name: on_dark(colour) for name, colour in light.items() if name != "ffffff"}
     dark["ffffff"] = PAPER.format("#14181e")
-    html = HTML.format(
+    return HTML.format(
         pixels=96 * WIDE, hosts=", ".join(DARK), light=_variables(light), dark=_variables(dark),
         wide=COLOUR.sub(_ink, wide), narrow=COLOUR.sub(_ink, narrow),
     )  # fmt: skip
-    return Drawn(html)
 
 
 def on_dark(colour: str) -> str:
@@ -98,7 +102,7 @@ def _svg(draw: Callable[[], Figure], width: float) -> str:
     text = re.sub(r'<(g|svg) id="[^"]*"', r"<\1", text)
     text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
     text = re.sub(r"\*\{(stroke-linejoin[^}]*)\}", r".drawn svg *{\1}", text)
-    return re.sub(r"\s*\n\s*", " ", text).replace("#000000", "currentColor").strip()
+    return re.sub(r"\s*\n\s*", " ", text).strip()
 
 
 def _ink(colour: re.Match[str]) -> str:
