@@ -122,7 +122,7 @@ TWO_EPOCHS = """
 import amnl as _amnl
 
 _sweep, _check = _amnl.five_point_sweep, _amnl.check
-_amnl.five_point_sweep = lambda **options: _sweep(**options | {"epochs": 2})
+_amnl.five_point_sweep = lambda *its, **options: _sweep(*its, **options | {"epochs": 2})
 
 
 def _tell(name, value):

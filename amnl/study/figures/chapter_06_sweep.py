@@ -129,8 +129,9 @@ def regrets(ways: Mapping[str, Mapping[str, Numbers]]) -> Figure:
             ax.hlines(values.mean(), k + dx - 0.07, k + dx + 0.07, color=PALETTE[subset])
     for subset in subsets:
         ax.plot([], [], MARKERS[subset], color=PALETTE[subset], label=subset, linestyle="none")
-    turn = {"rotation": 60, "ha": "right"} if is_narrow() else {}
-    ax.set_xticks(range(len(ways)), list(ways), **turn)
+    ax.set_xticks(range(len(ways)), list(ways))
+    if is_narrow():
+        plt.setp(ax.get_xticklabels(), rotation=60, ha="right")
     ax.set(ylabel="regret (cycles)", ylim=(0, None))
     fig.legend(loc="outside upper left", ncols=columns(4, 2), handletextpad=0.2)
     return fig

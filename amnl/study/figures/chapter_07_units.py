@@ -33,7 +33,7 @@ def pulls(rows: pd.DataFrame) -> Figure:
     units = sorted(rows["rul_unit"].unique())
     fig, axes = panels(
         (2, len(units)), (8.4, 5.4), xlabel="epoch", abreast=2, sharex=True, sharey="row",
-        **({} if is_narrow() else {"height_ratios": (1.5, 1)}),
+        height_ratios=None if is_narrow() else (1.5, 1),
     )  # fmt: skip
     for (top, bottom), unit in zip(axes.T, units, strict=True):
         for subset, part in rows[rows["rul_unit"] == unit].groupby("subset"):
