@@ -109,7 +109,13 @@ def front(scores: pd.DataFrame, margin: float) -> Figure:
         x, y = (low + 0.97 * (high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
         ax.plot([x, x], [y - margin, y], color=MUTED, linewidth=3, solid_capstyle="butt")
         ax.annotate(
-            f"margin {margin:g} ", (x, y - margin / 2), ha="right", va="center", fontsize=10
+            f"margin {margin:g}",
+            (x, y - margin),
+            xytext=(3, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=10,
         )
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colours[value], label=_ratio(value))
