@@ -26,7 +26,7 @@ class Normaliser:
 
     @classmethod
     def fit(cls, fleet: Fleet, engines: NDArray[np.int64]) -> "Normaliser":
-        """Statistics of these engines alone: pass training engines, never validation or test."""
+        """Statistics of these engines alone: pass it none but training engines."""
         rows = np.isin(fleet.engine, engines)
         values, condition = fleet.features[rows], fleet.condition[rows]
         shape = len(CONDITIONS), len(FEATURES)

@@ -225,7 +225,7 @@ class Trainer:
         return record
 
     def step(self, index: Tensor) -> Tensor:
-        """One optimiser step on these windows; returns (total, RUL, health) losses, detached."""
+        """One optimiser step; returns the (total, RUL, health) losses, detached."""
         with self.isolation:
             rul_loss, health_loss = self.task_losses(index)
             total = self.mtl_loss(
@@ -239,7 +239,7 @@ class Trainer:
             return torch.stack((total, rul_loss, health_loss)).detach()
 
     def task_losses(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """RUL loss (in `rul_unit`, squared) and health loss (nats) of a batch of windows."""
+        """RUL loss (in `rul_unit`, squared) and health loss (nats) of these windows."""
         with self.isolation:
             rul, logits = self.model(self.train.inputs(index))
             unit = self.config.rul_unit

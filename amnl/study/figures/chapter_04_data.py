@@ -7,7 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from amnl.study.figures.style import MUTED, PALETTE, RUL_COLOUR, TOTAL_COLOUR, Numbers, panels
+from amnl.study.figures.style import (
+    MUTED,
+    PALETTE,
+    RUL_COLOUR,
+    TOTAL_COLOUR,
+    Numbers,
+    columns,
+    is_narrow,
+    panels,
+)
 
 STATE_COLOURS = {"healthy": "#A9CCE3", "degrading": "#E3A857", "critical": "#9C2A1A"}
 
@@ -23,12 +32,12 @@ def sensor_life(cycle: npt.ArrayLike, sensors: Mapping[str, Numbers]) -> Figure:
     x = np.asarray(cycle)
     width = min(15, len(x))
     rows = -(-len(sensors) // 2)
-    fig, axes = panels((rows, 2), (6.4, 2.1 * rows), len(sensors), xlabel="cycle", dpi=120)
+    fig, axes = panels((rows, 2), (6.4, 2.1 * rows), len(sensors), xlabel="cycle")
     for ax, (label, values) in zip(axes.flat, sensors.items(), strict=False):
         ax.plot(x, values, ".", markersize=3, color=MUTED, alpha=0.6)
         mean = np.convolve(values, np.ones(width) / width, mode="valid")
         ax.plot(x[width // 2 :][: len(mean)], mean, color=PALETTE["FD001"])
-        ax.set_title(label, fontsize=10.5)
+        ax.set_title(label, fontsize=10)
         ax.ticklabel_format(axis="y", useOffset=False)
         if np.ptp(values) == 0:
             ax.set_ylim(values[0] - 1, values[0] + 1)
@@ -45,14 +54,15 @@ def flight_conditions(settings: Numbers, share: Numbers) -> Figure:
     share
         (6,) share of the rows.
     """
-    fig, ax = plt.subplots(figsize=(6.4, 3.6))
+    fig, ax = plt.subplots(figsize=(6.4, 3.8))
     ax.set_axisbelow(True)
     altitudes, machs, _ = settings.T
     ax.scatter(machs, altitudes, s=3000 * share, color=_condition_colours(len(settings)))
+    of_rows = "" if is_narrow() else " of rows"
     for (altitude, mach, throttle), part in zip(settings, share, strict=True):
         left = mach > 0.5
         ax.annotate(
-            f"{part:.0%} of rows, throttle {throttle:.0f}", (mach, altitude), va="center",
+            f"{100 * part:.0f} %{of_rows}, throttle {throttle:.0f}", (mach, altitude), va="center",
             xytext=(-21 if left else 21, 0), textcoords="offset points",
             ha="right" if left else "left",
         )  # fmt: skip
@@ -61,17 +71,30 @@ def flight_conditions(settings: Numbers, share: Numbers) -> Figure:
 
 
 def before_and_after(
-    cycle: Numbers, raw: Numbers, normalised: Numbers, condition: Numbers, unit: str
+    cycle: Numbers,
+    raw: Numbers,
+    normalised: Numbers,
+    condition: Numbers,
+    altitudes: Numbers,
+    unit: str,
 ) -> Figure:
-    """One sensor of one engine, raw and normalised per condition; colours are conditions."""
-    fig, (above, below) = plt.subplots(2, 1, figsize=(6.4, 5.6), sharex=True, dpi=120)
-    colours = _condition_colours(6)[condition]
+    """One sensor of one engine, raw and normalised per condition; colours are conditions.
+
+    `condition` has the index of each cycle's, and `altitudes` theirs (thousands of feet).
+    """
+    fig, ((above,), (below,)) = panels((2, 1), (6.4, 5.6), xlabel="cycle", sharex=True)
     above.plot(cycle, raw, color=MUTED, linewidth=0.3, alpha=0.6)
-    above.scatter(cycle, raw, s=12, color=colours)
-    above.set(title="As measured: the flight decides", ylabel=unit)
-    below.scatter(cycle, normalised, s=12, color=colours)
-    below.set(title="Normalised within its condition: the wear shows")
-    below.set(xlabel="cycle", ylabel="standard deviations")
+    for k, (altitude, colour) in enumerate(
+        zip(altitudes, _condition_colours(len(altitudes)), strict=True)
+    ):
+        here = condition == k
+        above.plot(cycle[here], raw[here], "o", ms=3.5, mew=0, color=colour, label=f"{altitude:g}")
+        below.plot(cycle[here], normalised[here], "o", ms=3.5, mew=0, color=colour)
+    above.set(title="as measured", ylabel=unit)
+    below.set(title="normalised within its condition", ylabel="standard deviations")
+    fig.legend(
+        title="altitude (1000 ft)", loc="outside upper left", ncols=columns(6, 3), markerscale=2
+    )
     return fig
 
 
@@ -124,21 +147,28 @@ def labels_over_life(
     `edges` are the remaining lives at which an engine stops to be healthy, and starts to be
     critical (cycles).
     """
-    fig, axes = plt.subplots(2, 1, figsize=(6.4, 5.2), sharex=True, height_ratios=(2, 1))
+    fig, ((lives,), (weights,)) = panels(
+        (2, 1), (6.4, 5.2), xlabel="cycle", sharex=True,
+        height_ratios=None if is_narrow() else (2, 1),
+    )  # fmt: skip
     spans = ((edges[0], 200.0), (edges[1], edges[0]), (0.0, edges[1]))
     for (state, colour), (low, high) in zip(STATE_COLOURS.items(), spans, strict=True):
         inside = cycle[(capped > low) & (capped <= high)] if low else cycle[capped <= high]
-        for ax in axes:
+        for ax in (lives, weights):
             ax.axvspan(inside.min() - 0.5, inside.max() + 0.5, color=colour, alpha=0.3, linewidth=0)
-        axes[0].text(inside.mean(), 1.06 * true.max(), state, ha="center", fontsize=10.5)
-    axes[0].plot(cycle, true, "--", color=MUTED)
-    axes[0].plot(cycle, capped, color=RUL_COLOUR)
+        x, ha = inside.mean(), "center"
+        if is_narrow() and state != "healthy":  # these bands are narrower than their names
+            late = state == "critical"
+            x, ha = (inside.min() + 2, "left") if late else (inside.max() - 2, "right")
+        lives.text(x, 1.06 * true.max(), state, ha=ha, fontsize=9.5 if is_narrow() else 10.5)
+    lives.plot(cycle, true, "--", color=MUTED)
+    lives.plot(cycle, capped, color=RUL_COLOUR)
     sixth = len(cycle) // 6
-    axes[0].text(cycle[sixth] + 3, true[sixth], "true", color="#666666")
-    axes[0].text(cycle[2], capped[2] - 3, "capped: the label", color=RUL_COLOUR, va="top")
-    axes[0].set(ylabel="remaining life (cycles)", ylim=(0, 1.15 * true.max()))
-    axes[1].plot(cycle, weight, color=TOTAL_COLOUR)
-    axes[1].set(xlabel="cycle", ylabel="weight in\nthe RUL loss", ylim=(0.9, 2.1))
+    lives.text(cycle[sixth] + 3, true[sixth] + 3, "true", color="#666666")
+    lives.text(cycle[2], capped[2] - 3, "the label", color=RUL_COLOUR, va="top")
+    lives.set(ylabel="remaining life (cycles)", ylim=(0, 1.15 * true.max()))
+    weights.plot(cycle, weight, color=TOTAL_COLOUR)
+    weights.set(ylabel="weight in\nthe RUL loss", ylim=(0.9, 2.1))
     return fig
 
 
@@ -156,7 +186,7 @@ def class_shares(shares: Mapping[str, Numbers]) -> Figure:
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     ax.tick_params(left=False)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    fig.legend(loc="outside upper left", ncols=3, columnspacing=1)
     return fig
 
 
@@ -165,15 +195,18 @@ def cut_lives(seen: Numbers, left: Numbers, window: int) -> Figure:
     order = np.argsort(seen)
     seen, left, x = seen[order], left[order], np.arange(len(seen))
     fig, ax = plt.subplots(figsize=(6.4, 3.8))
-    ax.bar(x, seen, width=1.0, color=PALETTE["FD002"], label="seen")
-    ax.bar(x, left, 1.0, seen, color=MUTED, alpha=0.45, label="remains, to be predicted")
+    ax.fill_between(x, seen, step="mid", linewidth=0, color=PALETTE["FD002"], label="seen")
+    ax.fill_between(
+        x, seen, seen + left, step="mid", linewidth=0, color=MUTED, alpha=0.45,
+        label="remains, to be predicted",
+    )  # fmt: skip
     ax.axhline(window, color=TOTAL_COLOUR, linewidth=1.2)
     ax.annotate(
         f"one window, {window} cycles", (0.985 * len(x), window), color="white",
         xytext=(0, 3), textcoords="offset points", ha="right",
     )  # fmt: skip
     ax.set(xlabel="test engines, by the length seen", ylabel="cycles", xlim=(-0.5, len(x) - 0.5))
-    ax.legend(loc="upper left")
+    fig.legend(loc="outside upper left", ncols=columns(2))
     ax.grid(visible=False)
     return fig
 

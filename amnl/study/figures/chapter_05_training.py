@@ -17,6 +17,10 @@ from amnl.study.figures.style import (
     RUL_COLOUR,
     TOTAL_COLOUR,
     Numbers,
+    columns,
+    is_narrow,
+    panels,
+    plain_log,
 )
 
 History = Sequence[Mapping[str, float]]
@@ -42,17 +46,18 @@ def learning_curves(history: History, chosen: int) -> Figure:
         The epoch chosen on validation.
     """
     epoch = [r["epoch"] for r in history]
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
+    fig, ((losses, errors),) = panels((1, 2), (7.0, 3.2), xlabel="epoch")
     for key, label, colour in (
         ("rul_loss", "RUL (cycles²)", RUL_COLOUR),
         ("health_loss", "health (nats)", HEALTH_COLOUR),
     ):
-        axes[0].semilogy(epoch, [r[key] for r in history], color=colour)
-        axes[0].text(epoch[-1], 1.5 * history[-1][key], label, color=colour, ha="right")
-    axes[0].set(title="training losses", xlabel="epoch")
-    _rmse_by_epoch(axes[1], history, chosen)
-    axes[1].set(title="RMSE (cycles)")
-    axes[1].legend()
+        losses.semilogy(epoch, [r[key] for r in history], color=colour)
+        losses.text(epoch[-1], 1.8 * history[-1][key], label, color=colour, ha="right")
+    losses.set(title="training losses", xlabel="epoch")
+    plain_log(losses.yaxis)
+    _rmse_by_epoch(errors, history, chosen)
+    errors.set(title="RMSE (cycles)")
+    errors.legend()
     return fig
 
 
@@ -74,7 +79,7 @@ def _rmse_by_epoch(ax: Axes, history: History, chosen: int) -> None:
 
 def predicted_against_true(pred: Numbers, rul: Numbers) -> Figure:
     """One dot a test engine, the diagonal, and the errors sorted into bands of true RUL."""
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.9), width_ratios=(1.15, 1))
+    fig, (axes,) = panels((1, 2), (7.0, 3.4), width_ratios=None if is_narrow() else (1.15, 1))
     axes[0].plot([0, 130], [0, 130], color=MUTED, linewidth=1)
     axes[0].plot(rul, pred, "o", color=PALETTE["FD001"], alpha=0.65, ms=5.5, mew=0)
     axes[0].set(xlabel="true RUL, capped (cycles)", ylabel="predicted (cycles)")
@@ -89,16 +94,16 @@ def predicted_against_true(pred: Numbers, rul: Numbers) -> Figure:
         mean = float((pred - rul)[bands == band].mean())
         axes[1].hlines(mean, band - 0.3, band + 0.3, color=TOTAL_COLOUR)
     axes[1].set_xticks(range(4), names)
-    axes[1].set(xlabel="true RUL (cycles)", title="error by RUL: late above 0, early below")
+    axes[1].set(xlabel="true RUL (cycles)", title="error: late above 0, early below")
     return fig
 
 
 def error_prices(errors: Numbers, price: Numbers) -> Figure:
     """NASA's price of each test engine's error, and the share of the total that the worst pay."""
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2))
+    fig, (axes,) = panels((1, 2), (7.0, 3.0))
     axes[0].plot(errors, price, "o", color=PALETTE["FD001"], alpha=0.65, ms=5, mew=0)
     axes[0].set(xlabel="predicted − true (cycles)", ylabel="price")
-    axes[0].set(title="of two equal errors, late costs more")
+    axes[0].set(title="late costs more than early")
     share = np.cumsum(np.sort(price)[::-1]) / price.sum()
     axes[1].step(np.arange(1, len(share) + 1), 100 * share, where="mid", color=TOTAL_COLOUR)
     axes[1].set(xlabel="dearest engines", ylabel="share of the score (%)", title="a few decide it")
@@ -107,14 +112,15 @@ def error_prices(errors: Numbers, price: Numbers) -> Figure:
 
 
 def two_histories(left: TitledRun, right: TitledRun) -> Figure:
-    """Validation and test RMSE by epoch of two runs side by side, on one scale."""
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4), sharey=True)
+    """Validation and test RMSE by epoch of two runs, on one scale."""
+    fig, (axes,) = panels((1, 2), (7.0, 3.4), ylabel="RMSE (cycles)", sharey=True)
     for ax, run in zip(axes, (left, right), strict=True):
         _rmse_by_epoch(ax, run["history"], run["chosen"])
         ax.set(title=run["title"])
     lows = [min(min(r["val_rmse"], r["test_rmse"]) for r in x["history"]) for x in (left, right)]
-    axes[0].set(ylabel="RMSE (cycles)", ylim=(0.9 * min(lows), 1.7 * min(lows)))
-    axes[0].legend()
+    axes[0].set(ylim=(0.9 * min(lows), 1.7 * min(lows)))
+    handles, names = axes[0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside upper left", ncols=columns(2))
     return fig
 
 
@@ -125,7 +131,8 @@ def leak_by_seed(seeds: pd.DataFrame) -> Figure:
     """
     fig, ax = plt.subplots(figsize=(6.4, 3.6))
     seed = np.arange(len(seeds))
-    ax.hlines(seed, seeds.test_rmse_leaked, seeds.test_rmse_last, color="#D8D8D8", linewidth=3)
+    spans = seeds.test_rmse_leaked, seeds.test_rmse_last
+    ax.hlines(seed, *spans, color=MUTED, alpha=0.35, linewidth=3)
     for column, marker, colour, label in (
         ("test_rmse_leaked", "x", PALETTE["FD002"], "chosen on test"),
         ("test_rmse", "o", PALETTE["FD001"], "chosen on validation"),
@@ -134,5 +141,5 @@ def leak_by_seed(seeds: pd.DataFrame) -> Figure:
         ax.plot(seeds[column], seed, marker, color=colour, label=label, mfc="none", mew=2, ms=9)
     ax.set_yticks(seed, seeds.seed)
     ax.set(xlabel=RMSE_LABEL, ylabel="seed")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3)
+    fig.legend(loc="outside upper left", ncols=columns(3))
     return fig
