@@ -28,8 +28,8 @@ def combine_losses(loss_rul: float, loss_hs: float, lam: float) -> float:
     Raises
     ------
     ValueError
-        When `lam` is outside [0, 1] or NaN, and for a loss that is NaN or infinite: its share at a
-        weight of 0 is no number.
+        When `lam` is outside [0, 1] or NaN, and for a loss that is NaN or
+        infinite: its share at a weight of 0 is no number.
 
     References
     ----------
@@ -53,10 +53,10 @@ def simulate_sweep(
     loss_hs_per_dataset: Mapping[str, float],
     lambdas: Sequence[float],
 ) -> Sweep:
-    """The combined loss of each dataset at each λ, and the λ that makes it smallest.
+    """The combined loss of each dataset at each λ, and the λ of the smallest.
 
-    The losses are fixed numbers: nothing is trained. Ties go to the first λ; totals that differ in
-    their last digits alone are one.
+    The losses are fixed numbers: nothing is trained. Ties go to the first λ;
+    totals that differ in their last digits alone are one.
 
     Raises
     ------
@@ -82,15 +82,16 @@ def simulate_sweep(
     for name, loss_rul in loss_rul_per_dataset.items():
         if name not in loss_hs_per_dataset:
             raise KeyError(f"dataset {name!r} has a RUL loss but no health loss")
-        if not (math.isfinite(loss_rul) and math.isfinite(loss_hs_per_dataset[name])):
+        loss_hs = loss_hs_per_dataset[name]
+        if not (math.isfinite(loss_rul) and math.isfinite(loss_hs)):
             raise ValueError(
-                f"dataset {name!r} has losses {loss_rul} and {loss_hs_per_dataset[name]}; "
+                f"dataset {name!r} has losses {loss_rul} and {loss_hs}; "
                 "the smallest of a row that is not finite means nothing"
             )
-        losses = [combine_losses(loss_rul, loss_hs_per_dataset[name], lam) for lam in lambdas]
+        losses = [combine_losses(loss_rul, loss_hs, lam) for lam in lambdas]
         sweep[name] = losses
-        rounding = 1e-12 * max(abs(loss_rul), abs(loss_hs_per_dataset[name]))
-        first = next(k for k, loss in enumerate(losses) if loss <= min(losses) + rounding)
+        least = min(losses) + 1e-12 * max(abs(loss_rul), abs(loss_hs))
+        first = next(k for k, loss in enumerate(losses) if loss <= least)
         best[name] = float(lambdas[first])
     return {"lambdas": [float(lam) for lam in lambdas], "sweep": sweep, "best": best}
 
