@@ -98,7 +98,7 @@ def seeds_of_two_questions() -> Values:
 
 
 def toy_tasks() -> Values:
-    """The settings of chapter 2's pair of tasks, and its best weight with Gaussian inputs."""
+    """The settings of chapter 2's pair of tasks; the best weight of a mean of Gaussian fits."""
     tasks = TwoTasks()
     primary, auxiliary = (
         noise**2 * tasks.dim / (n - tasks.dim - 1)
