@@ -141,7 +141,7 @@ def test_the_browser_has_the_books_palette() -> None:
 def test_vendored_scripts_are_the_ones_their_readme_names() -> None:
     readme = (STATIC / "vendor" / "README.md").read_text()
     scripts = sorted((STATIC / "vendor").glob("*.js"))
-    assert len(scripts) == 2
+    assert len(scripts) == 1
     for script in scripts:
         assert f"`{hashlib.sha256(script.read_bytes()).hexdigest()}`" in readme, script.name
 

@@ -12,7 +12,8 @@ from amnl.study.explorer import Curve, Explorer, Sweep
 pytestmark = pytest.mark.browser
 
 STATIC = pages.ROOT / "book" / "_static"
-SCRIPTS = [STATIC / "vendor" / "d3.min.js", STATIC / "vendor" / "plot.umd.min.js"]
+D3 = pages.ROOT / "amnl" / "study" / "explorables" / "scripts"
+SCRIPTS = [D3 / "d3.min.js", STATIC / "vendor" / "plot.umd.min.js"]
 SCRIPTS.append(STATIC / "lambda-explorer.js")
 LAMS = [0.1, 0.5, 0.9]
 

@@ -36,6 +36,9 @@ KERNEL_SETTINGS: dict[str, Any] = {
     "extra_arguments": ["--log-level=ERROR"],
 }
 
+# What an explorable holds for a notebook and the book serves in files (amnl/study/explorables).
+OFFLINE = re.compile(r"<(style|script) data-offline>.*?</\1>\n?", re.DOTALL)
+
 # A page that a machine cannot run says so, to those who read it there.
 NOT_RUN = """:::{note}
 This page needs NASA's files, and the machine that rendered it had none. The outputs are those
@@ -117,6 +120,14 @@ def mark_started(cell: Any, cell_index: int) -> None:
         cell.execution_count = 0
 
 
+def without_scripts(notebook: Any) -> None:
+    """Take the scripts out of stored explorables: the book serves them, a run brings its own."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if text := output.get("data", {}).get("text/html"):
+                output["data"]["text/html"] = OFFLINE.sub("", text)
+
+
 def execute(path: Path) -> None:
     """Run a notebook from top to bottom in its own folder and store what it printed.
 
@@ -139,6 +150,7 @@ def execute(path: Path) -> None:
         raise page_error(notebook, error) from None
     # A slow cell prints in several messages: one table is one block on the page.
     CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    without_scripts(notebook)
     # The Python patch version is the machine's, not the page's: without it a rerun changes nothing.
     notebook.metadata.get("language_info", {}).pop("version", None)
     nbformat.write(notebook, path)
@@ -187,6 +199,11 @@ def stage(root: Path, target: Path) -> None:
         shutil.copytree(
             root / folder, target / folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
         )
+    shutil.copytree(
+        root / "amnl" / "study" / "explorables" / "scripts",
+        target / "book" / "_static" / "explorables",
+        ignore=shutil.ignore_patterns("*.md"),
+    )
     # The MyST halves are sources, not pages: Sphinx would read every page twice.
     for half in target.glob("book/[0-9][0-9]-*.md"):
         half.unlink()
