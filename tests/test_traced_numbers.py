@@ -54,9 +54,9 @@ ARITHMETIC = {
     ("06-weight-sweep", "by more than 0.07 cycles"): "0.06 + 0.01",  # the next above the largest
     ("10-ledger", "fall in 2⁵ = 32 ways"): "2**5",
     ("10-ledger", "happen by chance once in 16"): "2**5 / 2",
-    ("five-minutes", "An\nerror of 14 cycles"): "196**0.5",
+    ("five-minutes", "An error of 14 cycles"): "196**0.5",
     ("five-minutes", "squared, is 196"): "14**2",
-    ("five-minutes", "to predict) is\n0.11"): "14 / 125",
+    ("five-minutes", "cycles of the cap is 0.11"): "14 / 125",
     ("five-minutes", "0.11, and squared 0.013"): "(14 / 125) ** 2",
     ("quiz-idea", "The RUL error is 14 cycles"): "196**0.5",
     ("quiz-idea", "0.5 · 196"): "14**2",

@@ -200,7 +200,7 @@ def stage(root: Path, target: Path) -> None:
             root / folder, target / folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
         )
     shutil.copytree(
-        root / "amnl" / "study" / "explorables" / "scripts",
+        ROOT / "amnl" / "study" / "explorables" / "scripts",
         target / "book" / "_static" / "explorables",
         ignore=shutil.ignore_patterns("*.md"),
     )
