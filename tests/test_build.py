@@ -257,6 +257,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     nbformat.write(new_notebook(cells=cells, metadata=python), root / "notebooks/01-page.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AMNL_REPOSITORY", ADDRESS)
+        patch.delenv("AMNL_DISCUSSIONS", raising=False)
         pages.stage(root, root / "src")
     return render(root / "src", root)
 
@@ -280,6 +281,43 @@ def test_a_published_page_downloads_with_its_address(published: Rendered) -> Non
     page = published.html / "notebooks" / "01-page.html"
     served = nbformat.read(page.parent / buttons(page)["Download source file"], as_version=4)
     assert served.cells[1].source == f'REPOSITORY = "{ADDRESS}"'
+
+
+def test_a_published_page_takes_issues(published: Rendered) -> None:
+    page = (published.html / "notebooks" / "01-page.html").read_text()
+    assert f'href="{ADDRESS}/issues/new?' in page
+
+
+def test_a_page_is_discussed_where_the_publisher_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMNL_REPOSITORY", ADDRESS)
+    monkeypatch.setenv("AMNL_DISCUSSIONS", "R_1 Pages DIC_2")
+    settings(tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    (tmp_path / "book" / "index.md").write_text("# A page\n\nWords.\n")
+    pages.stage(tmp_path, tmp_path / "src")
+    built = render(tmp_path / "src", tmp_path)
+    assert built.status == 0, built.log
+    page = (built.html / "book" / "index.html").read_text()
+    for key, value in {
+        "repo": "someone/a-fork",
+        "repo-id": "R_1",
+        "category": "Pages",
+        "category-id": "DIC_2",
+        "term": "book/index",
+    }.items():
+        assert f'data-{key}="{value}"' in page
+
+
+@pytest.mark.parametrize("words", ["R_1 Pages", "R_1 Pages DIC_2 more"])
+def test_a_discussion_without_a_place_is_refused(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMNL_REPOSITORY", ADDRESS)
+    monkeypatch.setenv("AMNL_DISCUSSIONS", words)
+    with pytest.raises(SystemExit, match="three words"):
+        pages.discussions()
 
 
 SMALL_CONFIG = "title: t\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"

@@ -21,6 +21,26 @@ def repository() -> str:
     return address
 
 
+def discussions() -> dict[str, str]:
+    """Where readers discuss a page, in GitHub Discussions through giscus; empty without.
+
+    `AMNL_DISCUSSIONS` holds three words that giscus.app gives for a repository: its id, the name of
+    the category and the id of that. Raises `SystemExit` for other than three, and for a repository
+    without an address.
+    """
+    words = os.environ.get("AMNL_DISCUSSIONS", "").split()
+    if not words:
+        return {}
+    if len(words) != 3 or not repository():
+        raise SystemExit(
+            f"AMNL_DISCUSSIONS is {' '.join(words)!r}; it takes three words, the repository's id, "
+            "the name of a category and its id, and AMNL_REPOSITORY beside it"
+        )
+    name = repository().removeprefix("https://github.com/")
+    keys = ("repository", "repository_id", "category", "category_id")
+    return dict(zip(keys, (name, *words), strict=True))
+
+
 def fill_notebooks(root: Path, address: str) -> None:
     """Write the address into every notebook's first cell, for a machine that lacks the package.
 

@@ -21,7 +21,7 @@ import checks
 import nbformat
 import papermill
 import yaml
-from address import fill_notebooks, repository
+from address import discussions, fill_notebooks, repository
 from halves import executed_half, is_current, page_names, pair, source_half
 from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
@@ -177,12 +177,15 @@ def sync(root: Path, names: list[str]) -> None:
 
 
 def fill_staged(staged: Path, address: str) -> None:
-    """Make staged pages those of the repository at `address`, or of none: without launch buttons,
-    which would open nothing."""
+    """Make staged pages those of the repository at `address`, with its issues and discussions, or
+    of none: without buttons, which would open nothing."""
     path = staged / "_config.yml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     if address:
         config["repository"]["url"] = address
+        settings = config["sphinx"]["config"]
+        settings["html_theme_options"]["use_issues_button"] = True
+        settings["html_context"] = {"discussions": discussions()}
         fill_notebooks(staged, address)
     else:
         config.pop("launch_buttons", None)
