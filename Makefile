@@ -59,17 +59,15 @@ test: lint
 	  test $$status -gt 1 || mv $(REPORT).part $(REPORT); exit $$status
 
 # The pages that hold what they train against other machines, and one that trains beside them, under
-# the plainest instructions of each library, and under those that MKL has on every processor: side by
-# side, so that neither core waits for a page.
+# the plainest instructions of each library, and under those that MKL has on every processor.
 TRAINED := $(patsubst %,notebooks/%.ipynb,05-train-cmapss 11-weigh-your-problem \
   12-how-far-to-believe-it 13-pitfalls)
 emulated-plain: PROCESSOR := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
   ONEDNN_MAX_CPU_ISA=SSE41
 emulated-compatible: PROCESSOR := MKL_CBWR=COMPATIBLE
-emulated: $(VENV)/installed
-	$(MAKE) --jobs 2 emulated-plain emulated-compatible
+emulated: emulated-plain emulated-compatible
 emulated-plain emulated-compatible: $(VENV)/installed
-	$(PROCESSOR) $(NBVAL) $(TRAINED)
+	$(PROCESSOR) $(NBVAL) $(TRAINED) --numprocesses 2 --dist loadfile
 
 machines: $(VENV)/installed
 	$(BIN)/python tools/book/machines.py $(PAGES)

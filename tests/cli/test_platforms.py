@@ -75,7 +75,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("modules", [["resource"], ["fcntl"], ["resource", "fcntl", "pwd", "grp"]])
+@pytest.mark.parametrize("modules", [["resource"], ["resource", "fcntl", "pwd", "grp"]])
 def test_every_command_runs_where_a_module_of_unix_is_missing(
     work: Path, modules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
