@@ -14,6 +14,7 @@ Run-to-Failure Simulation", PHM08, Denver, 2008.
 from amnl.cmapss.data import Data, load, split_engines
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.faults import TWO_FAULTS, fault_modes, with_faults
+from amnl.cmapss.few_engines import few_engines
 from amnl.cmapss.fleet import Fleet, read
 from amnl.cmapss.layout import CONDITIONS, FEATURES, SENSORS, SUBSETS, check_subset, file_names
 from amnl.cmapss.locate import find, obeyed
@@ -28,7 +29,7 @@ __all__ = [  # noqa: RUF022 (by kind)
     "CONDITIONS", "FEATURES", "SENSORS", "SUBSETS", "HEALTH_STATES", "MAX_RUL", "WINDOW",
     # the way of the data
     "load", "find", "read", "split_engines", "windows", "health_state",
-    "TWO_FAULTS", "fault_modes", "with_faults",
+    "TWO_FAULTS", "fault_modes", "with_faults", "few_engines",
     "Data", "Source", "Fleet", "Normaliser", "Windows", "DataError",
     # the files themselves
     "check_subset", "file_names", "obeyed", "raw_bytes", "numbers", "parse_rows", "parse_rul",

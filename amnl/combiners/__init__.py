@@ -31,9 +31,10 @@ from amnl.combiners.gradients import GradientCombiner, task_gradients
 from amnl.combiners.gradnorm import GradNormLoss
 from amnl.combiners.normalised import AMNLFixedLoss
 from amnl.combiners.registry import make_combiner, names, register, settings_of
+from amnl.combiners.torchjd import TorchJDLoss
 from amnl.combiners.uncertainty import UncertaintyLoss
 
 __all__ = ["make_combiner", "names", "register", "settings_of"]
 __all__ += ["AdaptiveCombiner", "Combiner", "GradientCombiner", "task_gradients"]
 __all__ += ["AMNLFixedLoss", "FixedWeightLoss", "v7"]
-__all__ += ["DWALoss", "GABALoss", "GradNormLoss", "UncertaintyLoss", "grace"]
+__all__ += ["DWALoss", "GABALoss", "GradNormLoss", "TorchJDLoss", "UncertaintyLoss", "grace"]

@@ -36,6 +36,12 @@ RIVALS = {
     "uncertainty, 25 times as fast": Rival("uncertainty", {"speed": 25.0}),
     "DWA": Rival("dwa", {}),
 }
+NEWER_RULES = {
+    "IMTL-G": Rival("torchjd", {"rule": "IMTLG"}),
+    "MGDA": Rival("torchjd", {"rule": "MGDA"}),
+    "Aligned-MTL": Rival("torchjd", {"rule": "AlignedMTL"}),
+    "random weights": Rival("torchjd", {"rule": "Random"}),
+}
 # AMNL's two and GABA ignore the unit of a loss.
 _IN_EITHER_UNIT = ("GRACE", "GradNorm", "uncertainty", "uncertainty, 25 times as fast", "DWA")
 
@@ -47,7 +53,7 @@ class Grid:
     subsets: Sequence[str] = SUBSETS
     seeds: Sequence[int] = range(10)
     lams: Sequence[float] = LAMS  # of the fixed combiner
-    rivals: Sequence[str] = ()  # keys of `RIVALS`, instead of `lams`
+    rivals: Sequence[str] = ()  # keys of `RIVALS` or `NEWER_RULES`, instead of `lams`
     units: Sequence[float] = (1.0,)  # of the RUL error, cycles
     weighted: bool = True  # samples; a rival says it for itself
     settings: dict[str, Any] = field(default_factory=dict)  # other fields of `TrainConfig`
@@ -58,7 +64,7 @@ class Grid:
             return self._grid(preset, self.weighted, lams=self.lams)
         found = []
         for weighted in (True, False):
-            rivals = [RIVALS[name] for name in self.rivals]
+            rivals = [(RIVALS | NEWER_RULES)[name] for name in self.rivals]
             mine = [(r.combiner, r.settings) for r in rivals if r.sample_weighted == weighted]
             found += self._grid(preset, weighted, combiners=mine)
         return found
@@ -92,6 +98,16 @@ class Family:
 _PAPER = ("paper",)
 LADDER = ("compact-11k", "compact", "compact-133k", "compact-404k")
 _ALL_WINDOWS = {"stride": 1}
+UNCLIPPED = 1e9  # a gradient norm that no step reaches
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "AdamW": {},
+    "SGD": {"optimiser": "sgd"},
+    "SGD, not clipped": {"optimiser": "sgd", "clip": UNCLIPPED},
+}
+RATES = {"adamw": (1e-4, 3e-4, 1e-3, 3e-3, 0.01), "sgd": (0.003, 0.01, 0.03, 0.1, 0.3)}
+ALIKE = ("FD001", "FD003")  # subsets with one operating condition
+FIVE_LAMS = (0.1, 0.3, 0.5, 0.7, 0.9)
+FEW_ENGINES = (5, 10, 20, 40)
 FAMILIES = {
     "a": Family((Grid(),)),
     "b": Family((Grid(units=(125.0,)),)),
@@ -123,6 +139,21 @@ FAMILIES = {
         )
     ),
     "q": Family((Grid(("FD001",), lams=(0.1, 0.5, 0.9, 1.0), units=(1.0, 35.0)),), LADDER),
+    "r": Family(
+        tuple(
+            Grid(ALIKE, range(3), FIVE_LAMS, units=(15.0,), settings=how | {"lr": rate})
+            for how in OPTIMISERS.values()
+            for rate in RATES[how.get("optimiser", "adamw")]
+        )
+    ),
+    "t": Family(
+        tuple(
+            Grid(("FD001",), lams=(0.5, 0.9, 1.0), units=(1.0, 35.0), settings={"engines": kept})
+            for kept in FEW_ENGINES
+        )
+    ),
+    "u": Family((Grid(("FD001", "FD002"), lams=(0.1, 0.5, 0.9, 1.0), settings=_ALL_WINDOWS),)),
+    "v": Family((Grid(ALIKE, rivals=tuple(NEWER_RULES), units=(1.0, 15.0, 125.0)),)),
 }
 
 # What the rows of a family must be: the values of each column, and all their combinations.
@@ -140,15 +171,20 @@ def family(name: str, preset: str | None = None) -> "list[TrainConfig]":
     Raises
     ------
     ValueError
-        For a name or a preset that there is not.
+        For a name or a preset that there is not, and for family s before r has rows.
 
     Examples
     --------
     >>> len(family("a"))
     440
     """
+    if name == "s":
+        from amnl.study.tuned_rates import fresh_cells
+
+        return fresh_cells(preset)
     if name not in FAMILIES:
-        raise ValueError(f"unknown family {name!r}; the protocol has {', '.join(FAMILIES)}")
+        known = ", ".join(sorted([*FAMILIES, "s"]))
+        raise ValueError(f"unknown family {name!r}; the protocol has {known}")
     chosen = FAMILIES[name]
     cells = [
         cell

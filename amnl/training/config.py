@@ -15,7 +15,7 @@ from amnl.cmapss import Data
 from amnl.combiners import FixedWeightLoss
 
 # Settings that came after the first records: see `recorded`. Their defaults can never change.
-NEWER = ("nudge", "auxiliary")
+NEWER = ("nudge", "auxiliary", "optimiser", "engines")
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], Any]]] = {
     int: ("a whole number", operator.index),
@@ -37,6 +37,8 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "dtype": ("be float32 or float64", lambda x: x in ("float32", "float64")),
     "nudge": ("lie in [-0.01, 0.01]", lambda x: abs(x) <= 0.01),
     "auxiliary": ("be health or fault", lambda x: x in ("health", "fault")),
+    "optimiser": ("be adamw or sgd", lambda x: x in ("adamw", "sgd")),
+    "engines": ("be 0 or more", lambda x: x >= 0),
 }
 
 
@@ -74,8 +76,8 @@ class TrainConfig:
     sample_weighted: bool = True  # weigh RUL errors from 1 (healthy) to 2 (at failure)
     epochs: int = 40  # passes over the training windows
     batch_size: int = 256  # windows
-    lr: float = 1e-3  # AdamW's learning rate, once warm
-    weight_decay: float = 1e-4  # AdamW's, of all that is learned, parameters of the combiner too
+    lr: float = 1e-3  # the learning rate, once warm
+    weight_decay: float = 1e-4  # of all that is learned, parameters of the combiner too
     warmup_epochs: int = 10  # epochs in which the learning rate rises to `lr`
     warmup_start: float = 0.1  # share of `lr` in the first of them
     plateau_factor: float = 0.5  # of the learning rate, each time validation has stalled
@@ -93,6 +95,9 @@ class TrainConfig:
     # What the second task classifies: "health", the three states, or "fault", an engine's fault
     # mode (`cmapss.fault_modes`; of FD003 and FD004 alone).
     auxiliary: str = "health"
+    optimiser: str = "adamw"  # or "sgd", with momentum 0.9
+    # Training engines that are kept, `cmapss.few_engines`; 0 keeps all. An epoch stays as long.
+    engines: int = 0
 
     def __post_init__(self) -> None:
         cmapss.check_subset(self.subset)

@@ -83,7 +83,7 @@ class Trainer:
     mtl_loss: Combiner
     shared_params: list[nn.Parameter]  # the trunk's
     average: AveragedModel  # of weights and running statistics, for evaluation
-    optimiser: torch.optim.AdamW
+    optimiser: torch.optim.Optimizer
     schedule: Schedule
     order: torch.Generator  # of the batches
     train: Batches
@@ -104,6 +104,8 @@ class Trainer:
         config.check_data(data)
         commit()  # the code that runs is today's, whatever is committed meanwhile
         self.config = config
+        if config.engines:
+            data = cmapss.few_engines(data, config.engines)
         self.data = cmapss.with_faults(data) if config.auxiliary == "fault" else data
         self.device = device or pick_device()
         self.dtype = getattr(torch, config.dtype)
@@ -149,9 +151,11 @@ class Trainer:
 
     def _make_optimiser(self) -> None:
         learned = [*self.model.parameters(), *self.mtl_loss.parameters()]
-        self.optimiser = torch.optim.AdamW(
-            learned, lr=self.config.lr, weight_decay=self.config.weight_decay, fused=True
-        )
+        lr, decay = self.config.lr, self.config.weight_decay
+        if self.config.optimiser == "sgd":
+            self.optimiser = torch.optim.SGD(learned, lr=lr, momentum=0.9, weight_decay=decay)
+        else:
+            self.optimiser = torch.optim.AdamW(learned, lr=lr, weight_decay=decay, fused=True)
         self.schedule = Schedule(self.config, self.optimiser)
 
     def fit(

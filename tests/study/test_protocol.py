@@ -16,12 +16,13 @@ def test_families_are_those_of_the_protocol() -> None:
     for name, count in re.findall(r"^\| ([a-z]) \|.*\| (\d+) \|$", page, re.MULTILINE):
         registered[name] = registered.get(name, 0) + int(count)  # a family may have two rows
     cells = {name: family(name) for name in FAMILIES}
+    assert registered.pop("s") == 300  # its learning rates come from the rows of r
     assert {name: len(found) for name, found in cells.items()} == registered
     thinned = {"1": 4, "2": 8, "3": 4, "4": 8}
     for name, found in cells.items():
         assert len({str(c) for c in found}) == len(found), "a cell twice"
         assert [c.seed for c in found] == sorted(c.seed for c in found), "seeds are outermost"
-        assert all(c.stride == (1 if name in "gh" else thinned[c.subset[-1]]) for c in found)
+        assert all(c.stride == (1 if name in "ghu" else thinned[c.subset[-1]]) for c in found)
     assert sum(c in cells["a"] or c in cells["b"] for c in cells["c"]) == 20
 
 
@@ -32,7 +33,8 @@ def test_what_a_family_varies_and_what_it_leaves_alone() -> None:
     own |= {"g": {"preset"}, "h": {"preset", "rul_unit"}}
     own |= {"i": {"preset"}, "j": {"preset", "rul_unit"}, "k": {"rul_unit"}, "l": {"rul_unit"}}
     own |= {"m": set(), "n": {"rul_unit"}, "o": {"nudge"}, "p": {"auxiliary"}}
-    own |= {"q": {"preset", "rul_unit"}}
+    own |= {"q": {"preset", "rul_unit"}, "r": {"rul_unit", "optimiser", "clip", "lr"}}
+    own |= {"t": {"rul_unit", "engines"}, "u": set(), "v": {"rul_unit", "combiner"}}
     for name in FAMILIES:
         for c in family(name):
             moved = {

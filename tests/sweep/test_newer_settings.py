@@ -24,7 +24,9 @@ from amnl.training.model import LADDER
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 SMALL = TrainConfig(epochs=3, warmup_epochs=1, batch_size=64, stride=8)
-OTHER: dict[str, Any] = {"nudge": 1e-6, "auxiliary": "fault"}  # a value of each newer setting
+OTHER: dict[str, Any] = {  # a value of each newer setting
+    "nudge": 1e-6, "auxiliary": "fault", "optimiser": "sgd", "engines": 5,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
