@@ -18,6 +18,7 @@ ALPHA = 0.05
 MARGIN = 0.5  # cycles; within it two weights are called equivalent
 RESAMPLES = 9_999
 MOST = 20  # differences of an exact test: a million sign patterns
+DRAWN = 99_999  # patterns of one that is not exact
 _DECIMALS = 9  # scores that differ by less than a billionth of a cycle are equal
 _ROUNDING = 1e-12  # what additions leave of equal scores
 _BATCH_SIZE = 2**22  # numbers that a test holds in memory
@@ -27,7 +28,11 @@ Array = NDArray[np.float64]
 Alternative = Literal["two-sided", "less", "greater"]
 
 
-def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") -> float | Array:
+def sign_flip(
+    differences: ArrayLike,
+    alternative: Alternative = "two-sided",
+    rng: int | np.random.Generator | None = None,
+) -> float | Array:
     """Exact sign-flip test that paired differences are symmetric around zero.
 
     The statistic is the mean, against all 2ⁿ sign patterns. The smallest two-sided value is 2/2ⁿ,
@@ -40,6 +45,9 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
         Shape (n,), or (n, m) for m tests, one a column.
     alternative
         "greater" asks whether the mean is above zero.
+    rng
+        The random generator, or its seed: with it, more than 20 differences are tested with 99,999
+        sign patterns drawn at random, of which none gives a p-value below 1/100,000.
 
     Returns
     -------
@@ -49,7 +57,7 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
     Raises
     ------
     ValueError
-        For fewer than two differences, for more than 20, NaN and infinity.
+        For fewer than two differences, for more than 20 without `rng`, NaN and infinity.
 
     Examples
     --------
@@ -61,10 +69,10 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
     d = _finite(differences)
     if d.ndim not in (1, 2):
         raise ValueError(f"differences have shape (n,) or (n, m), got {d.shape}")
-    if len(d) > MOST:
+    if len(d) > MOST and rng is None:
         raise ValueError(
             f"{len(d)} differences have 2**{len(d)} sign patterns; an exact test takes {MOST} at "
-            "most. For more, a t-test does: scipy.stats.ttest_1samp"
+            "most. For more, a t-test does: scipy.stats.ttest_1samp; rng=0 draws the patterns"
         )
     if _ROUNDING < np.abs(d).max() < 0.5 * 10.0**-_DECIMALS:
         warnings.warn(
@@ -76,16 +84,21 @@ def sign_flip(differences: ArrayLike, alternative: Alternative = "two-sided") ->
         (d,),
         _rounded(np.mean),
         permutation_type="samples",
-        n_resamples=np.inf,
+        n_resamples=np.inf if len(d) <= MOST else DRAWN,
         batch=max(1, _BATCH_SIZE // d.size),
         vectorized=True,
         alternative=alternative,
+        rng=rng,
     )
     p: float | Array = result.pvalue
     return p
 
 
-def equivalence(differences: ArrayLike, margin: float = MARGIN) -> float | Array:
+def equivalence(
+    differences: ArrayLike,
+    margin: float = MARGIN,
+    rng: int | np.random.Generator | None = None,
+) -> float | Array:
     """p-value of "the mean difference is not within ±`margin`".
 
     Two one-sided exact sign-flip tests, of d + margin and of d − margin; the larger p-value counts.
@@ -97,7 +110,8 @@ def equivalence(differences: ArrayLike, margin: float = MARGIN) -> float | Array
     0.125
     """
     d = _finite(differences)
-    p: float | Array = np.maximum(sign_flip(d + margin, "greater"), sign_flip(d - margin, "less"))
+    above, below = sign_flip(d + margin, "greater", rng), sign_flip(d - margin, "less", rng)
+    p: float | Array = np.maximum(above, below)
     return p
 
 
@@ -226,7 +240,8 @@ def smallest_difference(sd: float, n: int, tests: int = 1, power: float = 0.8) -
     >>> smallest_difference(1.0, 5)
     inf
     """
-    return sd * _smallest_effect(n, tests, power)
+    effect = _smallest_effect(n, tests, power)
+    return effect if math.isinf(effect) else sd * effect  # 0 of infinity is infinity here
 
 
 @cache

@@ -65,6 +65,10 @@ def test_no_difference_gives_one() -> None:
         assert sign_flip([0.1, 0.2, -0.3], side) == 5 / 8
 
 
+def test_without_spread_too_few_pairs_still_show_nothing() -> None:
+    assert smallest_difference(0.0, 5) == np.inf and smallest_difference(0.0, 8) == 0.0
+
+
 def test_the_level_is_kept_when_nothing_differs() -> None:
     rng = np.random.default_rng(0)
     null = rng.laplace(size=(10, 3000)) * rng.uniform(0.1, 5.0, size=(10, 1))

@@ -1,15 +1,21 @@
 """The wheel, installed outside the checkout, is the whole package."""
 
+import email
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
+import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import address
 import nbformat
 import pages
 import pytest
@@ -36,14 +42,20 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel; built from a copy, since setuptools leaves its scratch files behind."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is built from: a copy, since setuptools leaves its scratch files behind."""
     source = tmp_path_factory.mktemp("source")
     for name in BUILD_INPUTS:
         shutil.copy2(pages.ROOT / name, source / name)
     shutil.copytree(
         pages.ROOT / "amnl", source / "amnl", ignore=shutil.ignore_patterns("__pycache__")
     )
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel."""
     target = tmp_path_factory.mktemp("wheel")
     options = ("--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", target)
     run(sys.executable, "-m", "pip", "wheel", *options, source, cwd=source)
@@ -69,6 +81,65 @@ def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if name.startswith("amnl/")}
     assert held == here
+
+
+def test_the_source_distribution_holds_every_file_of_the_package(
+    source: Path, wheel: Path, tmp_path: Path
+) -> None:
+    code = f"import setuptools.build_meta as b; b.build_sdist({str(tmp_path)!r})"
+    run(sys.executable, "-c", code, cwd=source)
+    (path,) = tmp_path.glob("amnl-*.tar.gz")
+    with tarfile.open(path) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name for name in archive.namelist() if name.startswith("amnl/")} <= held
+    assert {"pyproject.toml", "README.md", "LICENSE"} <= held
+
+
+def test_the_metadata_say_what_it_is(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        said = email.message_from_bytes(archive.read(name))
+    kinds, links = said.get_all("Classifier", []), said.get_all("Project-URL", [])
+    assert "Typing :: Typed" in kinds
+    assert said["License-Expression"] == "BSD-3-Clause" and said["Summary"]
+    assert links and all(", https://" in link for link in links)
+    assert said.get_payload().startswith("# One weight, two losses")
+
+
+def test_a_published_copy_names_its_repository(source: Path, tmp_path: Path) -> None:
+    home = "https://github.com/someone/a-fork"
+    for name in BUILD_INPUTS:
+        shutil.copy2(source / name, tmp_path / name)
+    address.fill_texts(tmp_path, home)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["urls"]["Repository"] == home
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f'pip install "git+{home}"' in readme and "REPOSITORY" not in readme
+    with pytest.raises(SystemExit, match="has no empty place"):
+        address.fill_texts(tmp_path, home)
+
+
+# What the README shows, command by command, in the order in which it stands there.
+SHOWN = re.findall(
+    r"^(amnl .*?)(?:\s+#.*)?$",
+    (pages.ROOT / "README.md").read_text(encoding="utf-8").partition("## Your own problem")[2]
+    .partition("\n## ")[0],
+    re.MULTILINE,
+)  # fmt: skip
+
+
+@pytest.mark.slow  # it trains the sweep that the README shows
+def test_the_examples_of_the_readme_run_as_written(site: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(site / "bin"), os.environ["PATH"]])
+    environment = {"PYTHONPATH": str(site), "PATH": path, "AMNL_DATA_DIR": ""}
+    assert [command.split()[1] for command in SHOWN][:3] == ["init", "weigh", "compare"]
+    for command in SHOWN:
+        started = time.perf_counter()
+        out = run(*shlex.split(command), cwd=tmp_path, env=environment)
+        print(f"{time.perf_counter() - started:.0f} s: {command}")
+        assert out, command
+    assert (tmp_path / "compared.png").stat().st_size > 10_000
 
 
 def test_installed_package_is_the_wheels(site: Path, tmp_path: Path) -> None:

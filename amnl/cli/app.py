@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from amnl.cli.bench import bench
+from amnl.cli.compare import compare
 from amnl.cli.data import data
 from amnl.cli.init import init
 from amnl.cli.options import ModelCommand
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (data, train, sweep, report, init, weigh, bench):
+for command in (data, train, sweep, report, init, weigh, compare, bench):
     app.command(cls=ModelCommand if command in (train, sweep) else None)(command)
 
 

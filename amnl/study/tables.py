@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import amnl.compare
 from amnl.combine import SOURCE_LAMS
-from amnl.stats import ALPHA, equivalence, holm, interval, sign_flip, smallest_difference
 
 LAMS = (*SOURCE_LAMS, 1.0)
 
@@ -104,20 +104,8 @@ def judge(differences: pd.DataFrame) -> pd.DataFrame:
         "better", else "equivalent", else "undecided"; and `smallest`, the difference (cycles) that
         so many seeds would have shown four times in five.
     """
-    low, high = zip(*(interval(differences[name]) for name in differences), strict=True)
-    mean, p = differences.mean(), sign_flip(differences)
-    p_holm, p_equivalent = holm(p), holm(equivalence(differences))
-    different = p_holm < ALPHA
-    finding = np.select(
-        [different & (mean > 0), different & (mean < 0), p_equivalent < ALPHA],
-        ["worse", "better", "equivalent"],
-        "undecided",
-    )
-    n, tests = differences.shape
-    smallest = differences.std().map(lambda sd: smallest_difference(sd, n, tests))
-    columns = {"mean": mean, "low": low, "high": high, "p": p, "p_holm": p_holm}
-    columns |= {"p_equivalent_holm": p_equivalent, "finding": finding, "smallest": smallest}
-    return pd.DataFrame(columns)
+    judged = amnl.compare.judge(dict(differences.items()))
+    return judged.rename_axis(index=differences.columns.name)
 
 
 def compare(

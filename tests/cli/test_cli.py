@@ -219,6 +219,7 @@ FILES = [
     ("train", "--checkpoint"),
     ("report", "--csv"),
     ("report", "--history"),
+    ("compare", "--figure"),
 ]
 FOLDERS = [("train", "--log-dir"), ("sweep", "--store"), ("weigh", "--out"), ("data", "--emulate")]
 
@@ -263,6 +264,7 @@ def test_no_output_replaces_what_it_should_not(
         "report": (Store(tmp_path.parent / f"{tmp_path.name}-store").folder,),
         "sweep": ("--data-dir", folder),
         "weigh": ("none.py",),
+        "compare": ("none.csv", "--by", "method", "--score", "rmse"),
         "data": (),
         "init": (),
     }[command]

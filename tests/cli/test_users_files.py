@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="homes, links an
 
 MODULE = Path(template.__file__).read_text(encoding="utf-8").partition("\nif __na")[0]
 MODULE += "\ntrain = tuple(column[:100] for column in train)\n"
+SCORES = ("--by", "method", "--score", "rmse")
 QUICK = ("--seeds", 1, "--epochs", 1, "--lams", "0.3,0.7")
 
 
@@ -27,6 +28,7 @@ def home(beside_a_fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with a fleet, a problem and a store; `~` is another folder."""
     monkeypatch.delenv("AMNL_DATA_DIR", raising=False)
     Path("mine.py").write_text(MODULE)
+    Path("rows.csv").write_text("method,seed,rmse\na,1,1\na,2,2\nb,1,1\nb,2,3\n")
     Store("runs").put(finished(TrainConfig()))
     (beside_a_fleet / "home").mkdir()
     monkeypatch.setenv("HOME", str(beside_a_fleet / "home"))
@@ -94,6 +96,7 @@ def test_two_things_in_one_place_are_refused_before_anything_is_made(
         (("weigh", "~/../mine.py", "--store=~/kept", *QUICK), "home/kept/mine"),
         (("weigh", "mine.py", "--out=~/found", *QUICK), "home/found/figure.png"),
         (("weigh", "moves.py", "--out=found", *QUICK), "found/figure.png"),
+        (("compare", "~/../rows.csv", *SCORES, "--figure=~/a.png"), "home/a.png"),
         (("weigh", "moves.py", "--store=kept", *QUICK), "kept/moves"),
     ],
 )

@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import pages
 import pandas as pd
 import predictions
 import pytest
@@ -116,3 +117,13 @@ def test_a_missing_cell_is_an_error() -> None:
     runs = [made_up(s, lam, 3) for s in SUBSETS for lam in LAMS]
     with pytest.raises(KeyError):
         predictions.arrays(runs[:-1])
+
+
+def test_published_results_are_cited_and_say_where_they_were_read() -> None:
+    printed = load_rows("published_results")
+    bib = (pages.ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    read_in = {source.split()[0] for text in printed.read_in for source in text.split(" and ")}
+    keys = set(printed.paper) | read_in
+    assert {key for key in keys if f"{{{key},\n" not in bib} == set()
+    assert not printed.duplicated(["paper", "model", "subset"]).any()
+    assert set(printed.subset) == set(SUBSETS) and printed.rmse.between(10, 30).all()

@@ -1,4 +1,8 @@
-"""The address of the repository that the book is published from, and its place in the notebooks."""
+"""The address of the repository that the book is published from, and its places in the files.
+
+`AMNL_REPOSITORY=https://github.com/OWNER/REPO python tools/book/address.py` writes it into README
+and metadata of this checkout, as the branch that is published has them.
+"""
 
 import os
 import re
@@ -54,3 +58,32 @@ def fill_notebooks(root: Path, address: str) -> None:
             )
         filled = text.replace(ADDRESS_LINE.format(""), ADDRESS_LINE.format(address))
         path.write_text(filled, encoding="utf-8")
+
+
+def fill_texts(root: Path, address: str) -> None:
+    """Write the address into the line that installs the package, and into its metadata.
+
+    Raises `SystemExit` for a file without a place for it.
+    """
+    own = f'Repository = "{address}"\nIssues = "{address}/issues"\n'
+    places = {
+        "README.md": {
+            ", with this repository's address for REPOSITORY:": ":",
+            "git+REPOSITORY": f"git+{address}",
+        },
+        "pyproject.toml": {"[project.urls]\n": f"[project.urls]\n{own}"},
+    }
+    for name, filled in places.items():
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        for place, by in filled.items():
+            if place not in text or own in text:
+                raise SystemExit(f"{name} has no empty place for the address: {place.strip()!r}")
+            text = text.replace(place, by)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if not (own := repository()):
+        raise SystemExit("AMNL_REPOSITORY is not set: it holds the address to write")
+    fill_texts(Path(__file__).resolve().parents[2], own)
