@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from amnl.cli.fleet import Own, takes_a_fleet
 from amnl.cli.options import (
     BatchSize,
     Combiner,
@@ -47,7 +48,9 @@ _GRID = ("batch_size", "combiner", "epochs", "lams", "lr", "rul_units", "seeds",
          "stride", "subsets", "unweighted")  # fmt: skip
 
 
+@takes_a_fleet
 def sweep(
+    own: Own,
     context: typer.Context,
     store: StoreDir = Path("runs"),
     subsets: Annotated[str, typer.Option(help="FD001,FD003 or all.")] = "all",
@@ -102,8 +105,10 @@ def sweep(
         if module:
             raise ValueError(f"a problem of your own has its own command: amnl weigh {module}")
         check_workers(workers, scheduler)
+        named = subsets if is_given(context, "subsets") else None
+        settings = own.settings(subsets=named, family=family, data_dir=data_dir)
         if family:
-            if found := [name for name in _GRID if is_given(context, name)]:
+            if found := [*settings, *(name for name in _GRID if is_given(context, name))]:
                 raise ValueError(f"--family {family} has its own grid; leave out {flag(found[0])}")
             cells = protocol.family(family.strip().lower(), preset)
         else:
@@ -113,16 +118,18 @@ def sweep(
                 parse_floats("--lams", lams) if combiner == "fixed" and not setting else [None]
             )
             cells = sweeps.grid(
-                parse_subsets(subsets),
+                (settings.pop("subset"),) if "subset" in settings else parse_subsets(subsets),
                 parse_seeds(seeds),
                 [(combiner, combiner_settings(combiner, lam, setting or [])) for lam in weights],
                 parse_floats("--rul-units", rul_units),
                 sample_weighted=not unweighted,
+                **settings,
                 **given(preset=preset, epochs=epochs, lr=lr, batch_size=batch_size, stride=stride),
             )
-    how: dict[str, Any] = {"workers": workers, "together": together, "data_dir": data_dir}
+    how: dict[str, Any] = {"workers": workers, "together": together}
     how |= {"device": device, "precision": precision}
     with plain_errors(), ExitStack() as stack:
+        how["data_dir"] = own.read() or data_dir
         place = _store_of(store, stack if dry_run else None)
         keeps(lambda: f"{store} holds {len(place)} finished cells; the same command goes on")
         if dry_run:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from amnl.cli.fleet import Own, takes_a_fleet
 from amnl.cli.options import (
     BatchSize,
     Combiner,
@@ -34,11 +35,13 @@ from amnl.cli.progress import epochs_shown
 from amnl.cli.signals import keeps
 
 if TYPE_CHECKING:
-    from amnl.cmapss import Source
+    from amnl.cmapss import OwnFleet, Source
     from amnl.training import RunResult
 
 
+@takes_a_fleet
 def train(
+    own: Own,
     subset: Annotated[str | None, typer.Option(help="FD001, FD002, FD003 or FD004.")] = None,
     preset: Preset = None,
     seed: Annotated[
@@ -97,6 +100,7 @@ def train(
             combiner=combiner,
             combiner_settings=combiner_settings(combiner, lam, setting or []),
             sample_weighted=not unweighted,
+            **own.settings(subset=subset, data_dir=data_dir),
             **given(
                 subset=subset and subset.strip().upper(),
                 preset=preset,
@@ -117,13 +121,14 @@ def train(
         if threads:
             torch.set_num_threads(threads)
         where = training.pick_device(device)
-        source = cmapss.find(data_dir, [config.subset])
-        check_spares(_files_of(source), checkpoint=checkpoint, save=save, log_dir=log_dir)
+        source = cmapss.source_of(own.read() or data_dir, [config.subset])
+        files = own.files or _files_of(source)
+        check_spares(files, checkpoint=checkpoint, save=save, log_dir=log_dir)
         _keeps_epochs(checkpoint)
         with epochs_shown(config.epochs) as on_epoch:
             result = training.train(
                 config,
-                data_dir,
+                source,
                 device=where,
                 checkpoint=checkpoint,
                 log_dir=log_dir,
@@ -142,10 +147,12 @@ def train(
             result.save(save)
 
 
-def _files_of(source: "Source") -> list[Path]:
+def _files_of(source: "Source | OwnFleet") -> list[Path]:
     """The data's own files, or the zip."""
     from amnl import cmapss
 
+    if isinstance(source, cmapss.OwnFleet):
+        return []
     if source.folder.is_file():
         return [source.folder]
     known = {name.lower() for name in (*cmapss.SHA256, "emulated.json")}
@@ -191,5 +198,6 @@ def _summary(result: "RunResult") -> Table:
         "health_accuracy": "health accuracy",
         "health_macro_f1": "health macro-F1",
     }.items():
-        table.add_row(label, f"{m[name]:.3f}")
+        if name in m:
+            table.add_row(label, f"{m[name]:.3f}")
     return table

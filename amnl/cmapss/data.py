@@ -1,6 +1,7 @@
 """One subset, ready to train."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 
 from amnl.cmapss.errors import DataError, whole_number
 from amnl.cmapss.fleet import read
-from amnl.cmapss.layout import check_subset
+from amnl.cmapss.layout import FEATURES, OWN, check_subset
 from amnl.cmapss.locate import find
 from amnl.cmapss.normaliser import Normaliser
+from amnl.cmapss.own_fleet import OwnFleet
 from amnl.cmapss.source import Source
-from amnl.cmapss.windowing import WINDOW, Windows, windows
+from amnl.cmapss.windowing import Framing, Windows, windows
+
+Place = str | Path | Source | OwnFleet  # where data are: a folder, a zip, or what was found or read
 
 
 @dataclass(frozen=True)
@@ -22,29 +26,38 @@ class Data:
     Attributes
     ----------
     subset
-        "FD001" … "FD004".
+        "FD001" … "FD004"; "own" of a fleet of a reader's own.
     seed
         Of the split into training and validation engines.
     stride
         Every so many cycles a training or validation window.
     source
-        Where the files came from.
+        Where the files came from, or the reader's fleet.
     train, val
         Windows of the training and of the validation engines.
     test
         One window for each test engine: its last cycles.
     normaliser
         Statistics of the training engines.
+    framing
+        Length of a window, cap, and bounds of the health states.
+    names
+        The network's inputs, in order.
+    units
+        Names of the test engines, where they have some.
     """
 
     subset: str
     seed: int
     stride: int
-    source: Source
+    source: Source | OwnFleet
     train: Windows
     val: Windows
     test: Windows
     normaliser: Normaliser
+    framing: Framing = field(default_factory=Framing)
+    names: tuple[str, ...] = FEATURES
+    units: tuple[str, ...] = ()
 
 
 def split_engines(
@@ -83,9 +96,10 @@ def split_engines(
 def load(
     subset: str,
     seed: int = 0,
-    data_dir: str | Path | Source | None = None,
+    data_dir: Place | None = None,
     *,
     stride: int = 1,
+    framing: Framing = Framing(),  # noqa: B008 (frozen)
     download: bool = False,
 ) -> Data:
     """Load, split by `seed`, normalise and window one subset.
@@ -95,13 +109,16 @@ def load(
     Parameters
     ----------
     subset
-        "FD001" … "FD004".
+        "FD001" … "FD004"; "own" with a fleet of your own.
     seed
         Of the split, from 0 on.
     data_dir
-        A folder, a zip, or a source that was found; by default as `find` looks.
+        A folder, a zip, or a source that was found; by default as `find` looks. Or a fleet of your
+        own: a fifth of its units tests, each cut off at a moment that the seed draws.
     stride
         Thins the windows of training and validation; a test engine gives one window.
+    framing
+        Length of a window, cap, and bounds of the health states.
     download
         Fetch NASA's files into the cache where they are missing.
 
@@ -120,25 +137,56 @@ def load(
     >>> data.test.gather().shape
     (2, 30, 17)
     """
-    check_subset(subset)
     seed, stride = whole_number("seed", seed, 0), whole_number("stride", stride, 1)
-    if isinstance(data_dir, Source):
-        source = data_dir
-    else:
-        source = find(data_dir, [subset], download=download)
+    source = source_of(data_dir, [subset], download=download)
+    if isinstance(source, OwnFleet):
+        from amnl.cmapss.own_data import own_data
+
+        return own_data(source, seed, stride, framing)
     fleet, test = read(source, subset, "train"), read(source, subset, "test")
     engines = dict(zip(("training", "validation"), split_engines(fleet.engines, seed), strict=True))
     normaliser = Normaliser.fit(fleet, engines["training"])
     values = normaliser(fleet)
-    parts = {part: windows(fleet, values, of, stride=stride) for part, of in engines.items()}
+    parts = {
+        part: windows(fleet, values, of, stride=stride, framing=framing)
+        for part, of in engines.items()
+    }
     for part, found in parts.items():
         if not len(found):
             raise DataError(
                 f"{source.folder}: train_{subset}.txt has {fleet.engines} engines, and the "
                 f"{len(engines[part])} {part} engines among them (seed {seed}) have no window of "
-                f"{WINDOW} cycles. A fifth of the engines validates: it takes 3 of them at least, "
-                "and more where lives are short."
+                f"{framing.window} cycles. A fifth of the engines validates: it takes 3 of them at "
+                "least, and more where lives are short."
             )
     train, val = parts.values()
-    tested = windows(test, normaliser(test), last_only=True)
-    return Data(subset, seed, stride, source, train, val, tested, normaliser)
+    tested = windows(test, normaliser(test), last_only=True, framing=framing)
+    return Data(subset, seed, stride, source, train, val, tested, normaliser, framing)
+
+
+def source_of(
+    place: Place | None, subsets: Collection[str] = (), *, download: bool = False
+) -> Source | OwnFleet:
+    """What `find` finds, or the fleet or source itself that is there already.
+
+    Raises
+    ------
+    DataError
+        As `find` does, and for a fleet of the reader's own in the place of one of NASA's subsets,
+        or the other way round.
+    """
+    if isinstance(place, OwnFleet):
+        if others := set(subsets) - {OWN}:
+            raise DataError(
+                f"a fleet of your own is no {min(others)}; its subset is {OWN!r}: "
+                f"TrainConfig(subset={OWN!r})"
+            )
+        return place
+    if OWN in subsets:
+        raise DataError(
+            f"the subset {OWN!r} is a fleet of your own: read it with Fleet.from_frame and give it "
+            "in the place of data_dir (amnl train --fleet FILE)"
+        )
+    for subset in subsets:
+        check_subset(subset)
+    return place if isinstance(place, Source) else find(place, subsets, download=download)

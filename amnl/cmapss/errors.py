@@ -34,3 +34,8 @@ def whole_number(name: str, value: object, least: int) -> int:
     if number < least:
         raise DataError(f"{name} must be a whole number, {least} or more, not {value!r}")
     return number
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 row" or "3 rows"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from amnl.cmapss.data import Data
 from amnl.cmapss.errors import DataError
 from amnl.cmapss.layout import FEATURES
+from amnl.cmapss.own_fleet import OwnFleet
 from amnl.cmapss.windowing import Windows
 
 TWO_FAULTS = ("FD003", "FD004")  # subsets in which the compressor or the fan wears
@@ -66,8 +67,10 @@ def with_faults(data: Data) -> Data:
     Raises
     ------
     DataError
-        As `fault_modes` does, with the file.
+        As `fault_modes` does, with the file, and for a fleet of a reader's own.
     """
+    if isinstance(data.source, OwnFleet):
+        raise DataError("only C-MAPSS tells how its engines fail; train with the health states")
     try:
         train, val = (replace(w, health=fault_modes(w)) for w in (data.train, data.val))
     except DataError as error:

@@ -1,15 +1,22 @@
 """A fleet: engines one after another, row by row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amnl.cmapss.cache import cached_rows
-from amnl.cmapss.layout import CONDITIONS, SENSORS, check_subset
+from amnl.cmapss.layout import CONDITIONS, FEATURES, SENSORS, check_subset
 from amnl.cmapss.source import Source
 from amnl.cmapss.text import parse_rul
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from amnl.cmapss.own_fleet import OwnFleet
 
 _SETTING_SCALE = np.array([10.0, 0.25, 20.0])  # so that no one setting decides the distance
 
@@ -59,7 +66,7 @@ class Fleet:
         return np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths) + 1
 
     @cached_property
-    def rul(self) -> NDArray[np.int64]:
+    def rul(self) -> NDArray[np.int64] | NDArray[np.float64]:
         """(rows,) true remaining cycles at each row, not capped."""
         return np.repeat(self.lengths + self.end_rul, self.lengths) - self.cycle
 
@@ -76,8 +83,75 @@ class Fleet:
 
     @cached_property
     def features(self) -> NDArray[np.float64]:
-        """(rows, 17) the network's inputs, raw, in the order of `FEATURES`."""
+        """(rows, 17) the network's inputs, raw, in the order of `names`."""
         return self.values[:, [*(2 + s for s in SENSORS), 0, 1, 2]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of `features`, in order."""
+        return FEATURES
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Operating conditions, in the order that `condition` counts them."""
+        return tuple(f"altitude {a:g}, mach {m:g}, tra {t:g}" for a, m, t in CONDITIONS)
+
+    @property
+    def overall(self) -> slice:
+        """Columns of `features` that say how an engine is run: scaled over all conditions."""
+        return slice(len(SENSORS), len(FEATURES))
+
+    @staticmethod
+    def from_frame(
+        frame: "pd.DataFrame",
+        unit: str,
+        cycle: str,
+        features: Sequence[str] | None = None,
+        conditions: Sequence[str] | str | None = None,
+        event: str | None = None,
+        **reading: Any,
+    ) -> "OwnFleet":
+        """A fleet of your own, from a table that has one row a unit and cycle.
+
+        What is taken for granted is logged (logger "amnl"): the features that were chosen, the
+        columns that were left out, and that each unit's last row is its failure.
+
+        Parameters
+        ----------
+        frame
+            Numbers, or text as `read_table` gives it. Its rows may stand in any order.
+        unit
+            Column that names the engine. Names are text: 7 and 007 are two units.
+        cycle
+            Column that counts the cycles of a unit, without gaps.
+        features
+            Columns that the network reads, all numbers. By default every column that is left, but
+            for those that hold the answer (RUL, what counts rows) and those that never change.
+        conditions
+            Columns that say how a unit was run, numbers or text of a few values: features are
+            scaled within each of their combinations.
+        event
+            Column that says whether a unit has failed at its last row (1) or still runs (0). A unit
+            that still runs trains nothing.
+        **reading
+            Fields of `Reading`: what to do where cycles have gaps or come twice, and the like.
+
+        Raises
+        ------
+        DataError
+            In one line, with the first row that cannot be used, and the way out.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"id": ["a"] * 3, "t": [1, 2, 3], "heat": [20.0, 21.5, 25.0]})
+        >>> fleet = Fleet.from_frame(table, unit="id", cycle="t", features=["heat"])
+        >>> fleet.units, fleet.rul
+        (('a',), array([2., 1., 0.]))
+        """
+        from amnl.cmapss.own_fleet import from_frame
+
+        return from_frame(frame, unit, cycle, features, conditions, event, **reading)
 
 
 def read(source: Source, subset: str, split: str) -> Fleet:

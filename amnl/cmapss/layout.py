@@ -5,6 +5,7 @@ import numpy as np
 from amnl.cmapss.errors import DataError
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+OWN = "own"  # in the place of a subset: a fleet of a reader's own, `Fleet.from_frame`
 MANIFEST = "emulated.json"  # lies beside emulated files and says what they are
 
 SETTINGS = ("altitude", "mach", "tra")  # thousands of feet, Mach number, throttle angle in degrees

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from amnl import cmapss
-from amnl.cmapss import Source
+from amnl.cmapss import OwnFleet, Source
 from amnl.runs import NO_DASK, cores
 from amnl.sweep.running import groups_of, is_here, side_by_side
 from amnl.sweep.store import Store
@@ -42,7 +42,7 @@ def estimate(
     *,
     workers: int | None = None,
     together: int | None = None,
-    data_dir: str | Path | None = None,
+    data_dir: str | Path | OwnFleet | None = None,
     device: str | None = None,
     precision: str | None = None,
 ) -> Estimate:
@@ -52,7 +52,7 @@ def estimate(
     expect somewhat more.
     """
     population.check_precision(precision)
-    source = cmapss.find(data_dir, {config.subset for config in cells})
+    source = cmapss.source_of(data_dir, {config.subset for config in cells})
     paths = {store.path(c, str(source)): c for c in cells}
     todo = {path: c for path, c in paths.items() if not path.exists()}
     where = pick_device(device)
@@ -66,7 +66,8 @@ def estimate(
     try:
         for group in groups:
             c = group[0]
-            kind = (c.subset, c.preset, c.combiner, c.stride, c.batch_size, c.dtype, len(group))
+            size = (c.stride, c.batch_size, c.window, c.dtype, len(group))
+            kind = (c.subset, c.preset, c.combiner, *size)
             if kind not in kinds:
                 kinds[kind] = _seconds_per_epoch(group, source, where, precision)
             seconds += c.epochs * kinds[kind]
@@ -94,11 +95,17 @@ def peak_memory() -> float:
 
 
 def _seconds_per_epoch(
-    configs: Sequence[TrainConfig], source: Source, device: torch.device, precision: str | None
+    configs: Sequence[TrainConfig],
+    source: Source | OwnFleet,
+    device: torch.device,
+    precision: str | None,
 ) -> float:
     """Of one cell, or of several side by side."""
     c = configs[0]
-    data = {d.seed: cmapss.load(d.subset, d.seed, source, stride=d.stride) for d in configs}
+    data = {
+        d.seed: cmapss.load(d.subset, d.seed, source, stride=d.stride, framing=d.framing)
+        for d in configs
+    }
     step: Callable[[], object]
     evaluate: Callable[[], object]
     if len(configs) == 1:

@@ -1,16 +1,18 @@
 """A sweep: run the cells that a store does not hold."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amnl import cmapss
+from amnl.cmapss import OwnFleet
 from amnl.runs import Claims, InProcess, OnDask, Progress, Workers, connect, cores, drive
 from amnl.sweep.store import Store
-from amnl.sweep.train_cells import pickled_combiners, train_cells
+from amnl.sweep.train_cells import pickled_combiners, train_cells, train_own_cells
 from amnl.training import RunResult, TrainConfig, pick_device, population
 
 TOGETHER = 110  # cells side by side on a GPU, a subset's eleven weights of ten seeds
@@ -23,7 +25,7 @@ def run(
     scheduler: str | None = None,
     workers: int | None = None,
     together: int | None = None,
-    data_dir: str | Path | None = None,
+    data_dir: str | Path | OwnFleet | None = None,
     device: str | None = None,
     precision: str | None = None,
     on_change: Callable[[Progress[TrainConfig]], object] = lambda progress: None,
@@ -45,6 +47,9 @@ def run(
     together
         How many cells that share their settings are trained side by side as one model; by default
         110 on a GPU of this machine, else 1.
+    data_dir
+        A folder or a zip, as `cmapss.find` looks, which each worker finds, too. A fleet of your own
+        (`Fleet.from_frame`; cells of the subset "own") is sent to them.
     device
         `cpu`, `cuda` or `cuda:1`, here or on the scheduler's workers; by default a GPU where there
         is one.
@@ -65,7 +70,7 @@ def run(
         With one line, in a script without a main guard: see `connect`.
     """
     population.check_precision(precision)
-    found = cmapss.find(data_dir, {config.subset for config in cells})
+    found = cmapss.source_of(data_dir, {config.subset for config in cells})
     source = str(found)
     waiting = {store.path(config, source): config for config in cells}  # each once
     progress: Progress[TrainConfig] = Progress(total=len(waiting))
@@ -76,16 +81,12 @@ def run(
     if not waiting:
         return progress
     store.check_space(len(waiting))
+    if isinstance(found, OwnFleet):
+        _look_at(found, waiting.values())
     here = is_here(scheduler, workers, device)
     together = together or side_by_side(here, device)
-    train = partial(
-        train_cells,
-        data_dir=None if data_dir is None else str(found.folder),
-        source=source,
-        device=device,
-        precision=precision,
-        stacked=together > 1,
-    )
+    how: dict[str, Any] = {"source": source, "device": device, "precision": precision}
+    how["stacked"] = together > 1
 
     def on_epoch(epoch: int) -> None:
         progress.epoch = epoch
@@ -95,10 +96,17 @@ def run(
         claims = stack.enter_context(Claims(store.folder))
         trainers: Workers[TrainConfig, RunResult]
         if here:
-            trainers = InProcess(partial(train, on_epoch=on_epoch))
+            place = found if isinstance(found, OwnFleet) else _named(data_dir, found)
+            trainers = InProcess(partial(train_cells, data_dir=place, on_epoch=on_epoch, **how))
         else:
             client = stack.enter_context(connect(scheduler, workers or cores()))
-            trainers = OnDask(client, partial(train, factories=pickled_combiners(waiting.values())))
+            how["factories"] = pickled_combiners(waiting.values())
+            if isinstance(found, OwnFleet):
+                train = partial(train_own_cells, **how)
+                trainers = OnDask(client, train, pickle.dumps(found))
+            else:
+                place = _named(data_dir, found)
+                trainers = OnDask(client, partial(train_cells, data_dir=place, **how))
         groups = groups_of(waiting, together)
         ended = drive(
             waiting, trainers, progress, claims=claims, groups=groups, on_change=on_change
@@ -109,6 +117,17 @@ def run(
             else:
                 store.put(result)
     return progress
+
+
+def _look_at(fleet: OwnFleet, cells: Iterable[TrainConfig]) -> None:
+    """Say here what is wrong with a reader's table, or worth a note: workers note it unseen."""
+    for seed, framing in {(config.seed, config.framing) for config in cells}:
+        cmapss.load(cmapss.OWN, seed, fleet, framing=framing)
+
+
+def _named(data_dir: object, found: cmapss.Source) -> str | None:
+    """The folder that a worker looks into, or None: it finds its own."""
+    return None if data_dir is None else str(found.folder)
 
 
 def is_here(scheduler: str | None, workers: int | None, device: str | None) -> bool:

@@ -90,7 +90,8 @@ def config_of(row: "pd.Series[Any]") -> TrainConfig:
         if f.name not in NEWER or pd.notna(row.get(f.name))  # a row from before it, or beside such
     }
     settings["combiner_settings"] = json.loads(settings["combiner_settings"])
-    if "engines" in settings:  # beside a row that lacks it, a whole number is a float
-        settings["engines"] = int(settings["engines"])
+    for f in dataclasses.fields(TrainConfig):
+        if f.type is int and f.name in settings:  # beside a row without it, it became 20.0
+            settings[f.name] = int(settings[f.name])
     plain = {k: v.item() if hasattr(v, "item") else v for k, v in settings.items()}
     return TrainConfig(**plain)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from amnl import cmapss
-from amnl.cmapss import DataError, Source
+from amnl.cmapss import DataError, OwnFleet, Source
 from amnl.combiners.registry import FACTORIES
 from amnl.runs import keep_freed_memory
 from amnl.sweep.store import own_factories
@@ -25,7 +25,7 @@ _one_at_a_time = threading.Lock()  # a cell uses its process's random state
 def train_cells(
     configs: Sequence[TrainConfig],
     *,
-    data_dir: str | None,
+    data_dir: str | OwnFleet | None,
     source: str,
     device: str | None = None,
     precision: str | None = None,
@@ -56,8 +56,8 @@ def train_cells(
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         keep_freed_memory()
-        found = cmapss.find(data_dir)
-        if str(found) != source:
+        found = data_dir if isinstance(data_dir, OwnFleet) else cmapss.find(data_dir)
+        if isinstance(found, Source) and str(found) != source:
             raise DataError(
                 f"this worker finds {found} in {found.folder}, the sweep is about {source}. Point "
                 "AMNL_DATA_DIR at the same files on every machine."
@@ -66,6 +66,11 @@ def train_cells(
             return _train(configs, found, pick_device(device), precision, on_epoch, stacked)
         finally:
             torch.set_num_threads(threads)
+
+
+def train_own_cells(fleet: bytes, configs: Sequence[TrainConfig], **how: Any) -> _Results:
+    """`train_cells` of a fleet of the reader's own, pickled: it comes with the sweep."""
+    return train_cells(configs, data_dir=pickle.loads(fleet), **how)
 
 
 def pickled_combiners(cells: Iterable[TrainConfig]) -> dict[str, bytes]:
@@ -88,7 +93,7 @@ def pickled_combiners(cells: Iterable[TrainConfig]) -> dict[str, bytes]:
 
 def _train(
     configs: Sequence[TrainConfig],
-    source: Source,
+    source: Source | OwnFleet,
     device: torch.device,
     precision: str | None,
     on_epoch: _OnEpoch,
@@ -99,7 +104,8 @@ def _train(
     if len(configs) == 1 and precision is None and not (stacked and population.fits(first)):
         return [_train_one(first, source, device, on_epoch)]
     seeds = sorted({c.seed for c in configs})
-    data = {s: cmapss.load(first.subset, s, source, stride=first.stride) for s in seeds}
+    how: dict[str, Any] = {"stride": first.stride, "framing": first.framing}
+    data = {s: cmapss.load(first.subset, s, source, **how) for s in seeds}
     try:
         whole = population.Population(configs, data, device=device, precision=precision)
         return list(whole.fit(on_epoch))
@@ -117,7 +123,7 @@ def _train(
 
 
 def _train_one(
-    config: TrainConfig, source: Source, device: torch.device, on_epoch: _OnEpoch
+    config: TrainConfig, source: Source | OwnFleet, device: torch.device, on_epoch: _OnEpoch
 ) -> RunResult | Exception:
     def tell(record: dict[str, Any]) -> None:
         if on_epoch:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from amnl.cmapss import WINDOW, Windows
+from amnl.cmapss import Windows
 
 
 class Batches:
@@ -18,7 +19,7 @@ class Batches:
         self.last = torch.as_tensor(windows.last, device=device)
         self.rul = torch.as_tensor(windows.rul, dtype=dtype, device=device)
         self.health = torch.as_tensor(windows.health, device=device)
-        self.offsets = torch.arange(1 - WINDOW, 1, device=device)
+        self.offsets = torch.arange(1 - windows.length, 1, device=device)
 
     def __len__(self) -> int:
         return len(self.last)
@@ -26,7 +27,7 @@ class Batches:
     def inputs(self, index: Tensor) -> Tensor:
         """(…, B) window numbers → (…, B, 30, 17)."""
         rows = (self.last[index].unsqueeze(-1) + self.offsets).flatten()
-        return self.values.index_select(0, rows).view(*index.shape, WINDOW, -1)
+        return self.values.index_select(0, rows).view(*index.shape, len(self.offsets), -1)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
         """One epoch of index batches, as `in_batches` makes them."""
@@ -50,11 +51,13 @@ class Pool(Batches):
     def __init__(
         self, windows: Sequence[Windows], device: torch.device, dtype: torch.dtype
     ) -> None:
-        names = [field.name for field in dataclasses.fields(Windows)]
-        joined = {name: np.concatenate([getattr(w, name) for w in windows]) for name in names}
+        names = [field.name for field in dataclasses.fields(Windows) if field.name != "length"]
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(w, name) for w in windows]) for name in names
+        }
         rows = np.cumsum([0, *(len(w.values) for w in windows)])[:-1]
         joined["last"] = np.concatenate([w.last + r for w, r in zip(windows, rows, strict=True)])
-        super().__init__(Windows(**joined), device, dtype)
+        super().__init__(Windows(**joined, length=windows[0].length), device, dtype)
         self.sizes = [len(w) for w in windows]
         self.starts = np.cumsum([0, *self.sizes])[:-1].tolist()
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from amnl.cmapss import Source
+from amnl.cmapss import OwnFleet, Source
 from amnl.combiners import Combiner
 from amnl.files import write_atomically
 from amnl.training.combiner_state import held_settings
-from amnl.training.config import TrainConfig
+from amnl.training.config import NEWER, TrainConfig
 from amnl.training.result import Record
 
 _VERSION = 3
 
 
-def identity(config: TrainConfig, source: Source, combiner: Combiner) -> Record:
+def identity(config: TrainConfig, source: Source | OwnFleet, combiner: Combiner) -> Record:
     """What a checkpoint must share with the run that resumes from it.
 
     `source` is that of the data. The combiner is as given: some move in training.
@@ -66,6 +66,7 @@ def _check_identity(path: Path, state: dict[str, Any], expected: Record) -> None
     for key, ours in expected.items():
         theirs = state.get(key)
         if key == "config" and isinstance(theirs, dict):  # name the setting, not all twenty
+            theirs = {**{name: getattr(TrainConfig, name) for name in NEWER}, **theirs}
             differ = [k for k in ours if k not in theirs or theirs[k] != ours[k]]
             key = differ[0] if differ else key
             theirs, ours = (theirs.get(key), ours[key]) if differ else (ours, ours)

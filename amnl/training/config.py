@@ -11,11 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from amnl import cmapss
-from amnl.cmapss import Data
+from amnl.cmapss import Data, Framing
 from amnl.combiners import FixedWeightLoss
 
 # Settings that came after the first records: see `recorded`. Their defaults can never change.
-NEWER = ("nudge", "auxiliary", "optimiser", "engines")
+NEWER = (
+    "nudge", "auxiliary", "optimiser", "engines", "window", "cap", "degrading", "critical"
+)  # fmt: skip
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], Any]]] = {
     int: ("a whole number", operator.index),
@@ -23,7 +25,8 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], Any]]] = {
     str: ("text", str),
     bool: ("True or False", bool),
 }
-_POSITIVE = ("epochs", "batch_size", "lr", "warmup_epochs", "rul_unit", "clip", "stride")
+_POSITIVE = ("epochs", "batch_size", "lr", "warmup_epochs", "rul_unit", "clip", "stride", "window",
+             "cap", "degrading", "critical")  # fmt: skip
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("lie in [0, 2**32)", lambda x: 0 <= x < 2**32),  # a CPU's generator keeps no more
     **dict.fromkeys(_POSITIVE, ("be positive and finite", lambda x: 0 < x < math.inf)),
@@ -65,7 +68,7 @@ class TrainConfig:
     0.75
     """
 
-    subset: str = "FD001"  # of C-MAPSS: FD001 to FD004
+    subset: str = "FD001"  # of C-MAPSS: FD001 to FD004; "own" for a fleet of the reader's own
     preset: str = "compact"  # size of the network: `PRESETS` and `LADDER`
     seed: int = 0  # of the split of the engines, the initial weights, the batches and the dropout
     combiner: str = "fixed"  # its name: `amnl.combiners.names()`
@@ -98,9 +101,16 @@ class TrainConfig:
     optimiser: str = "adamw"  # or "sgd", with momentum 0.9
     # Training engines that are kept, `cmapss.few_engines`; 0 keeps all. An epoch stays as long.
     engines: int = 0
+    window: int = cmapss.WINDOW  # rows that the network sees at once
+    # Remaining lives, in cycles or the unit of life of the reader's fleet: above the first the
+    # label is flat; at the others and below, an engine is in the health state of that name.
+    cap: float = float(cmapss.MAX_RUL)
+    degrading: float = 80.0
+    critical: float = 30.0
 
     def __post_init__(self) -> None:
-        cmapss.check_subset(self.subset)
+        if self.subset != cmapss.OWN:
+            cmapss.check_subset(self.subset)
         for part in dataclasses.fields(self):
             if part.type in _KINDS:  # a NumPy number would train, and not be written as JSON
                 plain = _of_kind(part.name, getattr(self, part.name), part.type)
@@ -111,6 +121,7 @@ class TrainConfig:
         for name, (words, holds) in _RANGES.items():
             if not holds(value := getattr(self, name)):
                 raise ValueError(f"{name} must {words}, got {value!r}")
+        _ = self.framing  # its bounds are in order
         if self.auxiliary == "fault" and self.subset not in cmapss.TWO_FAULTS:
             raise ValueError(
                 f"auxiliary 'fault' needs a subset with two fault modes, "
@@ -119,6 +130,11 @@ class TrainConfig:
 
     def __hash__(self) -> int:  # of values, not of their text: 1 and 1.0 are equal settings
         return hash(tuple(_hashable(getattr(self, f.name)) for f in dataclasses.fields(self)))
+
+    @property
+    def framing(self) -> Framing:
+        """What the rows of an engine become."""
+        return Framing(self.window, self.cap, self.degrading, self.critical)
 
     @property
     def lam(self) -> float | None:
@@ -130,8 +146,9 @@ class TrainConfig:
         return lam if weights["health_weight"] == 1.0 - lam else None
 
     def check_data(self, data: Data) -> None:
-        """Raises `ValueError` for data that were loaded with another subset, seed or stride."""
-        for name in ("subset", "seed", "stride"):
+        """Raises `ValueError` for data that were loaded with another subset, seed, stride or
+        framing."""
+        for name in ("subset", "seed", "stride", "framing"):
             ours, theirs = getattr(self, name), getattr(data, name)
             if ours != theirs:
                 raise ValueError(

@@ -213,17 +213,20 @@ class DualTaskModel(nn.Module):
     """Trunk and two heads.
 
     `forward((B, 30, 17))` returns the RUL in cycles, (B,), never negative, and the logits of the
-    three health states, (B, 3).
+    three health states, (B, 3). Windows may have another length, and, of a fleet of a reader's own,
+    another number of `inputs`. `cap` is the largest RUL that it learns.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(
+        self, config: ModelConfig, inputs: int = len(FEATURES), cap: float = MAX_RUL
+    ) -> None:
         super().__init__()
-        self.trunk = Trunk(config)
+        self.trunk = Trunk(config, inputs)
         shared = config.funnel[-1]
         self.rul_head = _linears((shared, *config.rul, 1))  # ends in a ReLU: no negative lives
         # With the usual bias near 0 that ReLU is shut for every window in many seeds, and the RUL
         # loss cannot open it (chapter 5 counts them). Start in mid-range instead.
-        nn.init.constant_(self.rul_head[-2].bias, MAX_RUL / 2)  # type: ignore[arg-type]
+        nn.init.constant_(self.rul_head[-2].bias, cap / 2)  # type: ignore[arg-type]
         self.health_head = _linears((shared, *config.health, len(HEALTH_STATES)), last=True)
 
     def shared_parameters(self) -> list[nn.Parameter]:
@@ -235,7 +238,7 @@ class DualTaskModel(nn.Module):
         return self.rul_head(shared).squeeze(-1), self.health_head(shared)
 
 
-def make_model(preset: str) -> DualTaskModel:
+def make_model(preset: str, inputs: int = len(FEATURES), cap: float = MAX_RUL) -> DualTaskModel:
     """Build a preset with fresh weights from torch's global generator.
 
     Raises `ValueError` that lists the presets for an unknown one.
@@ -243,7 +246,7 @@ def make_model(preset: str) -> DualTaskModel:
     known = {**LADDER, **PRESETS}
     if preset not in known:
         raise ValueError(f"unknown preset {preset!r}; there are {', '.join(known)}")
-    return DualTaskModel(known[preset])
+    return DualTaskModel(known[preset], inputs, cap)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from amnl.cmapss import MAX_RUL, Data
+from amnl.cmapss import Data
 from amnl.combiners import FixedWeightLoss, make_combiner
 from amnl.provenance import commit, provenance
 from amnl.task_losses import sample_weights
 from amnl.training.adamw import AdamW
 from amnl.training.batches import Pool
 from amnl.training.combiner_state import logged_weights
-from amnl.training.config import NEWER, TrainConfig
+from amnl.training.config import TrainConfig
 from amnl.training.device import pick_device
 from amnl.training.errors import TrainingError, check_predictions
 from amnl.training.isolation import Isolation
@@ -39,6 +39,7 @@ from amnl.training.stacked_network import Noise, StackedModel
 
 # Settings in which the cells of one population may differ.
 MAY_DIFFER = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")
+_UNKNOWN = ("nudge", "auxiliary")  # settings that none of them has
 # Of matrix products. Whatever it is, weights, their averages and all sums stay in the cells' dtype.
 PRECISIONS = ("float32", "tf32", "bf16-lstm")
 _EVALUATED = 256  # windows of a cell in one evaluating pass
@@ -56,8 +57,8 @@ def fits(config: TrainConfig) -> bool:
 
 
 def _unknown_settings(config: TrainConfig) -> list[str]:
-    """The newer settings that have another value than the default. No population knows them."""
-    return [name for name in NEWER if getattr(config, name) != getattr(TrainConfig, name)]
+    """The settings that no population knows, where they have another value than the default."""
+    return [name for name in _UNKNOWN if getattr(config, name) != getattr(TrainConfig, name)]
 
 
 def check_precision(name: str | None) -> None:
@@ -137,7 +138,7 @@ class Population:
         self.isolation = Isolation(self.config.seed, self.device, products, _COMPILED_SHAPES)
         with self.isolation:
             self._make_logs(data)
-            self._make_network()
+            self._make_network(data)
             self._load_windows([data[seed] for seed in self.seeds])
 
     def _make_logs(self, data: dict[int, Data]) -> None:
@@ -149,8 +150,8 @@ class Population:
         self.schedules = [Schedule(config) for config in self.configs]
         self.orders = [torch.Generator().manual_seed(seed) for seed in self.seeds]
 
-    def _make_network(self) -> None:
-        models = {seed: self._initial(seed) for seed in self.seeds}
+    def _make_network(self, data: dict[int, Data]) -> None:
+        models = {seed: self._initial(seed, len(data[seed].names)) for seed in self.seeds}
         self.size = count_parameters(models[self.config.seed])
         self.noise = Noise([c.seed for c in self.configs], self.device)
         low = torch.bfloat16 if self.precision == "bf16-lstm" else None
@@ -158,10 +159,10 @@ class Population:
         self.model = StackedModel(stacked, self.noise, self.device, low)
         self.optimiser = AdamW(self.model, self.config, self._learning_rates())
 
-    def _initial(self, seed: int) -> DualTaskModel:
+    def _initial(self, seed: int, inputs: int) -> DualTaskModel:
         """The weights that `Trainer` starts this seed from."""
         with Isolation(seed, torch.device("cpu"), "highest"):
-            return make_model(self.config.preset).to(self.dtype)
+            return make_model(self.config.preset, inputs, self.config.cap).to(self.dtype)
 
     def _load_windows(self, data: Sequence[Data]) -> None:
         self.train = Pool([d.train for d in data], self.device, self.dtype)
@@ -262,7 +263,7 @@ class Population:
         """(C, 2) RUL losses (in `rul_unit`²) and health losses (nats); see `step`."""
         rul, logits = self.model(self.train.inputs(index), seen, active)
         target = self.train.rul[index]
-        weight = 1.0 + self.weighted * (sample_weights(target, MAX_RUL) - 1.0)
+        weight = 1.0 + self.weighted * (sample_weights(target, self.config.cap) - 1.0)
         rul_loss = weight * ((rul - target) / self.unit).square()
         health = self.train.health[index].flatten()
         health_loss = F.cross_entropy(logits.flatten(0, 1), health, reduction="none").view_as(rul)

@@ -22,8 +22,8 @@ class RunResult:
     metrics: dict[str, float]  # one number each (cycles for RMSE): see `amnl.training.metrics`
     history: list[Record]  # one an epoch
     # Per test engine, at the chosen epoch: `pred`, `rul` (capped), `true` (cycles); with the
-    # auxiliary "health" `health_pred`, `health`.
-    predictions: dict[str, list[float]]
+    # auxiliary "health" `health_pred`, `health`; of a fleet of the reader's own, its `unit`.
+    predictions: dict[str, list[Any]]
     provenance: dict[str, Any]  # versions, hardware, threads, seconds, commit, data source
 
     def to_dict(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class RunLog:
         record |= epoch_scores(self.config, self.data, val, test)
         better = bool(record["val_rmse"] < self.best.val_rmse)
         if better:
-            predictions = engine_predictions(self.config, self.data.test, test)
+            predictions = engine_predictions(self.config, self.data, test)
             self.best = Chosen(record["epoch"], record["val_rmse"], predictions)
         return better
 

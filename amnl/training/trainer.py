@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from amnl import cmapss
-from amnl.cmapss import MAX_RUL, Data, Source
+from amnl.cmapss import Data, OwnFleet, Source
 from amnl.combiners import Combiner, make_combiner
 from amnl.provenance import commit, provenance
 from amnl.task_losses import moderate_weighted_mse_loss
@@ -125,7 +125,8 @@ class Trainer:
         self.open_epoch = 0
 
     def _make_network(self) -> None:
-        self.model = make_model(self.config.preset).to(self.device, self.dtype)
+        model = make_model(self.config.preset, len(self.data.names), self.config.cap)
+        self.model = model.to(self.device, self.dtype)
         if self.config.nudge:
             nudge(self.model, self.config.nudge, self.config.seed)
         self.shared_params = self.model.shared_parameters()
@@ -249,7 +250,7 @@ class Trainer:
             unit = self.config.rul_unit
             error, target = rul / unit, self.train.rul[index] / unit
             if self.config.sample_weighted:
-                rul_loss = moderate_weighted_mse_loss(error, target, MAX_RUL / unit)
+                rul_loss = moderate_weighted_mse_loss(error, target, self.config.cap / unit)
             else:
                 rul_loss = F.mse_loss(error, target)
             return rul_loss, F.cross_entropy(logits, self.train.health[index])
@@ -355,11 +356,16 @@ def nudge(model: nn.Module, size: float, seed: int) -> None:
 
 def train(
     config: TrainConfig,
-    data_dir: str | Path | Source | None = None,
+    data_dir: str | Path | Source | OwnFleet | None = None,
     *,
     device: torch.device | None = None,
     **fit: Any,
 ) -> RunResult:
-    """Load, train and score one cell; other keyword arguments go to `Trainer.fit`."""
-    data = cmapss.load(config.subset, config.seed, data_dir, stride=config.stride)
+    """Load, train and score one cell; other keyword arguments go to `Trainer.fit`.
+
+    A fleet of your own takes the place of `data_dir`, with the subset "own" in the settings.
+    """
+    data = cmapss.load(
+        config.subset, config.seed, data_dir, stride=config.stride, framing=config.framing
+    )
     return Trainer(config, data, device=device).fit(**fit)

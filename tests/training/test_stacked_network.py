@@ -31,8 +31,8 @@ def test_a_change_of_the_model_reaches_the_stacked_one(monkeypatch: pytest.Monke
     """A trunk with a residual connection, and another normaliser: written once."""
 
     class Changed(model.Trunk):
-        def __init__(self, config: model.ModelConfig) -> None:
-            super().__init__(config)
+        def __init__(self, config: model.ModelConfig, inputs: int) -> None:
+            super().__init__(config, inputs)
             self.extra = nn.Linear(2 * config.hidden, 2 * config.hidden)
 
         def forward(self, x: Tensor) -> Tensor:
