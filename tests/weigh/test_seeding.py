@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from amnl.weigh import ProblemError
-from amnl.weigh.five_point import _run_pickled
+from amnl.weigh.grid import _pickled
+from amnl.weigh.run import run
 
 # How each is read, and how a reader's function may set it.
 STATE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
@@ -111,7 +112,7 @@ def test_a_worker_leaves_its_process_as_it_was(fails: bool, request: pytest.Fixt
     doubled = problem(losses=in_double, metric=score, dtype=torch.float64)
     before = state()
     with suppress(ZeroDivisionError):
-        _run_pickled(cloudpickle.dumps((doubled, ("0.weight",))), [(0.5, 0)])
+        _pickled(cloudpickle.dumps((run, (doubled, ("0.weight",)))), [(0.5, 0)])
     assert state() == before
 
 
