@@ -3,7 +3,7 @@
 from typing import Any
 
 # Okabe and Ito's colours, told apart with any colour vision; the marker says it once more. The
-# explorer draws with both in `book/_static/lambda-explorer.css` and `.js`; a test compares them.
+# λ explorer draws with both (`amnl/study/explorables/scripts`); a test compares them.
 PALETTE = {
     "FD001": "#0072B2",
     "FD002": "#D55E00",
@@ -14,11 +14,10 @@ PALETTE = {
 MARKERS = {"FD001": "o", "FD002": "s", "FD003": "^", "FD004": "D", "mean": "P"}
 RUL_COLOUR, HEALTH_COLOUR, TOTAL_COLOUR = "#4B3F9E", "#B26B00", "#111111"
 MUTED = "#8A8A8A"
-# Defaults of matplotlib. White, not transparent: the site's dark mode leaves figures as they are.
+# Defaults of matplotlib.
 STYLE: dict[Any, Any] = {  # matplotlib's stubs want each key as a literal
     "figure.figsize": (6.4, 3.8),
     "figure.dpi": 150,
-    "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
     "font.size": 11.5,
     "axes.titlesize": 11.5,

@@ -15,22 +15,17 @@ from typing import Any
 
 import numpy as np
 import pages
-import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
-    Locator,
     Page,
     Request,
     sync_playwright,
 )
 from shared import Rendered, find_browser
-
-from amnl import stats
-from amnl.study.rows import load_rows
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +68,7 @@ TEXTS_OUTSIDE = """() => [...document.querySelectorAll('.drawn text')]
     return word.left < sheet.left - 3 || word.right > sheet.right + 3;
   })
   .map(text => text.textContent)"""
-UNSEEN_FIGURES = """() => [...document.querySelectorAll('.drawn')]
+UNSEEN_FIGURES = """() => [...document.querySelectorAll('.drawn:not(.explorable.live *)')]
   .filter(figure => [...figure.querySelectorAll('svg')].filter(
     svg => svg.getClientRects().length && svg.getBoundingClientRect().width > 0).length !== 1)
   .map(figure => figure.ariaLabel)"""
@@ -316,261 +311,3 @@ def test_a_sound_page_has_no_fault(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(SOUND)
     with served(tmp_path) as address, visit(browser, f"{address}/page.html") as seen:
         assert faults_on(seen) + barriers_on(seen.page) == []
-
-
-# ---------------------------------------------------------------------------------- the λ explorer
-
-EXPLORER = "notebooks/00-lambda-explorer.html"
-NAMES = ["FD001", "FD002", "FD003", "FD004", "mean"]
-SWEEPS = ["source", "cycles", "units of 125 cycles"]
-READOUT = """() => [...document.querySelectorAll('.readout tbody tr')]
-  .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
-VISITED = """() => {
-  const slider = document.querySelector('input[type=range]');
-  const note = () => visited.push(Number(slider.getAttribute('aria-valuetext')));
-  window.visited = [];
-  new MutationObserver(note).observe(slider, {attributeFilter: ['aria-valuetext']});
-}"""
-FRAMES = """() => {
-  window.frames = [];
-  addEventListener('pointermove', () => {
-    const began = performance.now(), painted = new MessageChannel();
-    painted.port1.onmessage = () => frames.push(performance.now() - began);
-    requestAnimationFrame(() => painted.port2.postMessage(0));
-  }, true);
-}"""
-
-
-@pytest.fixture
-def page(browser: Browser, site: str) -> Iterator[Page]:
-    """The explorer's page on a wide screen; nothing may have gone wrong when the test ends."""
-    with visit(browser, f"{site}/{EXPLORER}") as seen:
-        yield seen.page
-        assert seen.faults == []
-
-
-@functools.cache
-def stored(sweep: str) -> tuple[pd.DataFrame, str]:
-    """What the CSV says of a sweep, one row a λ and one column a curve, and how it is printed."""
-    if sweep == "source":
-        return load_rows("source_ablation").set_index("lambda")[NAMES], ".1f"
-    rows = load_rows(f"sweep-compact-{'cycles2' if sweep == 'cycles' else 'unit125'}")
-    means = rows.pivot_table(index="lam", columns="subset", values="test_rmse")
-    return means.assign(mean=means.mean(axis="columns")), ".2f"
-
-
-def choose(page: Page, sweep: str) -> None:
-    page.get_by_role("radio", name="the source" if sweep == "source" else "our runs").check()
-    if sweep != "source":
-        page.get_by_role("radio", name=sweep, exact=True).check()
-
-
-def slider(page: Page) -> Locator:
-    return page.get_by_role("slider", name="λ, the weight of the RUL loss")
-
-
-def weight(page: Page) -> float:
-    return float(slider(page).get_attribute("aria-valuetext") or "nan")
-
-
-def readout(page: Page) -> dict[str, list[str]]:
-    """Curve → the cells of its row."""
-    rows: list[list[str]] = page.evaluate(READOUT)
-    return {name: cells for name, *cells in rows}
-
-
-def expected(sweep: str, lam: float) -> dict[str, tuple[str, str]]:
-    """Curve → its value at λ, and its lowest with the λ of that, as they should be shown."""
-    table, digits = stored(sweep)
-    return {
-        name: (f"{table.at[lam, name]:{digits}}", f"{best:{digits}} at {best_at:g}")
-        for name, best, best_at in zip(NAMES, table.min(), table.idxmin(), strict=True)
-    }
-
-
-def shows(page: Page, sweep: str, lam: float) -> bool:
-    cells = {name: (row[0], row[-1]) for name, row in readout(page).items()}
-    return weight(page) == lam and cells == expected(sweep, lam)
-
-
-@pytest.mark.parametrize("sweep", SWEEPS)
-def test_keys_reach_every_weight_and_read_what_the_csv_says(page: Page, sweep: str) -> None:
-    choose(page, sweep)
-    slider(page).focus()
-    page.keyboard.press("Home")
-    lambdas = stored(sweep)[0].index
-    for lam in lambdas:
-        assert shows(page, sweep, lam)
-        assert page.locator(".chart").get_by_text(f"λ = {lam:g}", exact=True).is_visible()
-        page.keyboard.press("ArrowRight")
-    assert shows(page, sweep, lambdas[-1])
-    page.keyboard.press("ArrowLeft")
-    assert shows(page, sweep, lambdas[-2])
-
-
-def test_our_runs_come_with_interval_and_seeds(page: Page) -> None:
-    choose(page, "cycles")
-    rows = load_rows("sweep-compact-cycles2")
-    half = rows[rows.lam == 0.5].sort_values("seed")
-    for subset, cell in half.groupby("subset"):
-        low, high = stats.interval(cell.test_rmse)
-        span = f"{cell.test_rmse.min():.2f} – {cell.test_rmse.max():.2f}"
-        assert readout(page)[subset][1:3] == [f"{low:.2f} – {high:.2f}", span]
-    assert page.locator(".front circle").count() >= 5 * 10
-
-
-def drag(page: Page, handle: Locator, y: float, *, touch: bool = False) -> list[float]:
-    """Pull from left to right across an element, at such a height; every λ seen on the way."""
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box
-    x0, x1, y = box["x"] + 12, box["x"] + box["width"] - 12, box["y"] + y * box["height"]
-    remote = page.context.new_cdp_session(page)
-
-    def event(kind: str, x: float) -> None:
-        if touch:
-            points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
-            remote.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        elif kind == "touchMove":
-            page.mouse.move(x, y)
-        else:
-            page.mouse.move(x, y)
-            (page.mouse.down if kind == "touchStart" else page.mouse.up)()
-
-    page.evaluate(VISITED)
-    event("touchStart", x0)
-    for step in range(1, 41):
-        event("touchMove", x0 + (x1 - x0) * step / 40)
-    event("touchEnd", x1)
-    visited: list[float] = page.evaluate("visited")
-    return visited
-
-
-@pytest.mark.parametrize("sweep", ["source", "cycles"])
-@pytest.mark.parametrize("handle", ["picture", "slider"])
-def test_a_mouse_drags_the_line_through_every_weight(page: Page, sweep: str, handle: str) -> None:
-    choose(page, sweep)
-    pulled = page.locator(".chart") if handle == "picture" else slider(page)
-    lambdas = list(stored(sweep)[0].index)
-    assert drag(page, pulled, 0.5) == lambdas
-    assert shows(page, sweep, lambdas[-1])
-    page.keyboard.press("ArrowLeft")  # the keys go on from there
-    assert shows(page, sweep, lambdas[-2])
-
-
-@pytest.mark.parametrize("handle", ["picture", "slider"])
-def test_a_finger_drags_the_line_on_a_phone(browser: Browser, site: str, handle: str) -> None:
-    with visit(browser, f"{site}/{EXPLORER}", width=390, has_touch=True, is_mobile=True) as seen:
-        page = seen.page
-        page.get_by_role("radio", name="our runs").tap()
-        pulled = page.locator(".chart") if handle == "picture" else slider(page)
-        lambdas = list(stored("cycles")[0].index)
-        assert drag(page, pulled, 0.5, touch=True) == lambdas
-        assert shows(page, "cycles", 1.0)
-        assert faults_on(seen) == []
-
-
-def middle(box: Locator) -> float:
-    bounds = box.bounding_box()
-    assert bounds
-    return bounds["x"] + bounds["width"] / 2
-
-
-def test_the_line_stands_over_its_weight_and_over_the_lowest_points(page: Page) -> None:
-    for sweep in SWEEPS:
-        choose(page, sweep)
-        table, digits = stored(sweep)
-        rings, lowest = page.locator(".minima circle, circle.minima"), table.idxmin()
-        assert rings.count() == len(NAMES)
-        for k, name in enumerate(NAMES):
-            slider(page).fill(f"{lowest[name]:g}")
-            line = middle(page.locator(".front line"))
-            assert middle(rings.nth(k)) == pytest.approx(line, abs=1)
-            tick = page.locator(".chart").get_by_text(f"{lowest[name]:.1f}", exact=True)
-            assert middle(tick.last) == pytest.approx(line, abs=2)
-            label = f"{table[name].min():{digits}}"
-            assert page.locator(".chart").get_by_text(label, exact=True).count() >= 1
-
-
-def test_curves_can_be_switched_off(page: Page) -> None:
-    page.get_by_role("checkbox", name="FD002").uncheck()
-    assert list(readout(page)) == ["FD001", "FD003", "FD004", "mean"]
-    assert page.locator(".chart").get_by_text("FD002").count() == 0
-    for name in readout(page):
-        page.get_by_role("checkbox", name=name).focus()
-        page.keyboard.press("Space")
-    assert readout(page) == {}
-    assert "no curve" in page.locator(".spoken").inner_text()
-    page.get_by_role("checkbox", name="mean").check()
-    assert list(readout(page)) == ["mean"]
-    assert page.locator(".chart").get_by_text("mean", exact=True).count() == 1
-
-
-def test_a_switch_goes_from_the_sources_table_to_our_runs_and_back(page: Page) -> None:
-    unit = page.get_by_role("radio", name="units of 125 cycles")
-    reason = page.get_by_text("the source states no unit")
-    assert unit.is_disabled() and reason.is_visible()
-    page.get_by_role("radio", name="the source").focus()
-    page.keyboard.press("ArrowDown")
-    assert unit.is_enabled() and not reason.is_visible()
-    assert shows(page, "cycles", 0.5)
-    page.get_by_role("radio", name="cycles", exact=True).focus()
-    page.keyboard.press("ArrowDown")
-    assert shows(page, "units of 125 cycles", 0.5)
-    slider(page).press("End")
-    assert shows(page, "units of 125 cycles", 1.0)
-    choose(page, "source")  # which has no such weight
-    assert shows(page, "source", 0.9)
-
-
-def test_a_screen_reader_is_told(page: Page) -> None:
-    slider(page).press("ArrowRight")
-    said = ", ".join(f"{name} {value}" for name, (value, _) in expected("source", 0.6).items())
-    assert page.locator("output").inner_text() == f"λ = 0.6: {said}"
-
-
-def test_the_colours_follow_the_theme_at_once(page: Page) -> None:
-    swatch = page.locator(".readout path").first
-    light = swatch.evaluate("path => getComputedStyle(path).fill")
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    dark = swatch.evaluate("path => getComputedStyle(path).fill")
-    assert light == "rgb(0, 114, 178)" != dark
-
-
-def test_a_drag_is_answered_within_a_frame_of_50_ms(page: Page) -> None:
-    choose(page, "cycles")
-    page.evaluate(FRAMES)
-    drag(page, page.locator(".chart"), 0.5)
-    frames = sorted(page.evaluate("frames"))
-    assert len(frames) > 30
-    # The median: another program may have the processor in any single frame.
-    assert frames[len(frames) // 2] < 50, frames
-
-
-def tables_and_picture(page: Page) -> None:
-    """What stands in for the explorer is on the page and holds the numbers."""
-    for k, sweep in enumerate(SWEEPS):
-        table, digits = stored(sweep)
-        shown = page.locator(".numbers table").nth(k)
-        assert shown.is_visible()
-        rows = [row.split() for row in shown.locator("tbody tr").all_inner_texts()]
-        assert [float(row[0]) for row in rows] == list(table.index)
-        for row, values in zip(rows, table.to_numpy(), strict=True):
-            assert [f"{value:{digits}}" for value in values] == (
-                row[1:] if sweep == "source" else row[1::4]
-            )
-    assert page.get_by_role("img", name="Three panels").is_visible()
-    assert page.get_by_role("slider").count() == 0
-
-
-def test_without_scripts_tables_and_a_picture_stand_in(browser: Browser, site: str) -> None:
-    page = browser.new_page(java_script_enabled=False)
-    page.goto(f"{site}/{EXPLORER}")
-    tables_and_picture(page)
-    page.close()
-
-
-def test_on_paper_tables_and_a_picture_stand_in(page: Page) -> None:
-    assert not page.locator(".numbers table").first.is_visible()
-    page.emulate_media(media="print")
-    tables_and_picture(page)

@@ -144,12 +144,11 @@ def test_a_figure_takes_any_number_of_panels(name: str, n: int) -> None:
     assert any(ax.has_data() for ax in figure.axes)
 
 
-PIXELS: set[str] = set()  # not yet for `show`
 SIZE = re.compile(r"font(?:-size)?: [^;]*?([\d.]+)px")
 
 
 @pytest.mark.parametrize("n", [1, 4])
-@pytest.mark.parametrize("name", sorted(DRAWN.keys() - PIXELS))
+@pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_on_a_page_has_legible_text_in_both_widths(name: str, n: int) -> None:
     drawings = pictures(figures.show(lambda: DRAWN[name](n)))
     for svg, width in zip(drawings, (WIDE, NARROW), strict=True):

@@ -43,11 +43,10 @@ from amnl.study.figures.style import (
     PALETTE,
     RUL_COLOUR,
     TOTAL_COLOUR,
-    style,
 )
 
 __all__ = [  # noqa: RUF022 (by chapter)
-    "Drawn", "show", "style",
+    "Drawn", "show",
     "HEALTH_COLOUR", "MARKERS", "MUTED", "PALETTE", "RUL_COLOUR", "TOTAL_COLOUR",
     "curves_over_lambda", "curves_side_by_side", "claim_and_finding",
     "gradient_fans", "shares",

@@ -1,5 +1,6 @@
 """Chapters 0, 1 and 2: curves over λ, one a subset."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -58,12 +59,15 @@ def curves_side_by_side(
         A panel's title → its weights, and its curves of test RMSE (cycles) as in
         `curves_over_lambda`.
     """
-    shape, size = (1, len(sweeps)), (8.4, 4.6)
-    fig, axes = panels(shape, size, xlabel="λ", ylabel=RMSE_LABEL, sharex=True, sharey=True)
-    for ax, (title, (lambdas, curves)) in zip(axes.flat, sweeps.items(), strict=True):
+    n = len(sweeps)
+    shape = (math.ceil(n / 3), min(n, 3))
+    size = (8.4, 3.2 * shape[0] + 0.6)
+    fig, axes = panels(shape, size, n, xlabel="λ", ylabel=RMSE_LABEL, sharey=True)
+    weights = [lam for lambdas, _ in sweeps.values() for lam in lambdas]
+    for ax, (title, (lambdas, curves)) in zip(axes.flat[:n], sweeps.items(), strict=True):
         for name, values in curves.items():
             _curve(ax, np.asarray(lambdas, float), np.asarray(values, float), name)
-        ax.set(title=title.replace(", ", ",\n"))
+        ax.set(title=title, xlim=(min(weights) - 0.05, max(weights) + 0.05))
     fig.legend(
         *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns(5, 3)
     )

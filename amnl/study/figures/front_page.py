@@ -7,12 +7,10 @@ import scipy.stats
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from amnl.study.figures.style import MARKERS, MUTED, PALETTE, RMSE_LABEL, panels
+from amnl.study.figures.style import MARKERS, MUTED, PALETTE, RMSE_LABEL, columns, panels
 
 
-def claim_and_finding(
-    source: pd.DataFrame, found: Mapping[str, pd.DataFrame], *, stacked: bool = False
-) -> Figure:
+def claim_and_finding(source: pd.DataFrame, found: Mapping[str, pd.DataFrame]) -> Figure:
     """RMSE against λ, a line a subset: as the source prints it, then as measured, in each unit.
 
     Parameters
@@ -22,12 +20,9 @@ def claim_and_finding(
     found
         Title → table with the columns `subset`, `seed`, `lam`, `test_rmse` (cycles). A band is 95 %
         of the mean over seeds, by Student's t, for the eye alone.
-    stacked
-        Panels below each other, for a phone.
     """
-    n = 1 + len(found)
-    shape, size = ((n, 1), (4.2, 2.5 * n)) if stacked else ((1, n), (9.6, 4.0))
-    fig, grid = panels(shape, size, xlabel="λ", ylabel=RMSE_LABEL, sharey=True, sharex=True)
+    shape = (1, 1 + len(found))
+    fig, grid = panels(shape, (7, 3.6), xlabel="λ", ylabel=RMSE_LABEL, sharey=True, sharex=True)
     axes = grid.ravel()
     subsets = sorted(set(PALETTE) - {"mean"})
     for subset in subsets:
@@ -45,5 +40,5 @@ def claim_and_finding(
         ax.axvline(0.5, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
         ax.set(title=title, xticks=(0.1, 0.3, 0.5, 0.7, 0.9))
     handles = [Line2D([], [], color=PALETTE[s], marker=MARKERS[s], label=s) for s in subsets]
-    fig.legend(handles=handles, loc="outside upper center", ncols=2 if stacked else 4)
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns(4, 2))
     return fig

@@ -29,11 +29,6 @@ LAM_LABEL = "λ, the weight of the RUL loss"
 RMSE_LABEL = "test RMSE (cycles)"
 
 
-def style() -> None:
-    """Set the book's matplotlib defaults for the rest of the session."""
-    plt.rcParams.update(STYLE)
-
-
 @contextmanager
 def sheet(width: float) -> Iterator[None]:
     """Draw for a column of so many inches, with text that is legible in it."""
