@@ -7,6 +7,7 @@ import re
 import nbformat
 import pages
 import pytest
+from nbval.plugin import get_sanitize_patterns
 
 from amnl.study.explorables import SCRIPTS, Explorable
 
@@ -35,6 +36,22 @@ def test_a_notebook_stores_no_script() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])])
     pages.without_scripts(notebook)
     assert notebook.cells[0].outputs[0].data["text/html"] == dial(lam=0.5).element()
+
+
+def test_a_rerun_is_compared_without_scripts() -> None:
+    settings = (pages.ROOT / "tests" / "nbval.cfg").read_text(encoding="utf-8")
+    patterns = get_sanitize_patterns(settings)
+    assert len(patterns) == settings.count("regex:")  # nbval skips a section without a word
+    text = dial(lam=0.5)._repr_html_()
+    for pattern, instead in patterns:
+        text = re.sub(pattern, instead, text)
+    assert text == dial(lam=0.5).element()
+
+
+def test_a_style_for_screens_with_scripts_is_one_that_browsers_know() -> None:
+    for file in SCRIPTS.glob("*.css"):
+        text = file.read_text(encoding="utf-8")
+        assert "(not print)" not in text, f"{file.name}: no browser knows that condition"
 
 
 def test_no_script_ends_its_element() -> None:

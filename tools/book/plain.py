@@ -677,6 +677,16 @@ class Page:
             raise UnknownConstruct(f"construct {left!r}")
         return bool(cell.source)
 
+    def explorable(self, text: str) -> str:
+        """Lead an explorable's links to the published pages, if there are such."""
+
+        def lead(found: re.Match[str]) -> str:
+            path, _, anchor = found[2].partition("#")
+            page = self.book.site and self.find_page(path)
+            return f'{found[1]}{self.book.page_address(page, anchor) if page else found[2]}"'
+
+        return re.sub(r'(<a href=")([\w./-]+\.(?:ipynb|md)(?:#[\w-]+)?)"', lead, text)
+
     def code(self, cell: Any) -> Iterator[Any]:
         """Fold what the page folds, and say under the cell what its figure shows."""
         tags = set(cell.metadata.get("tags", []))
@@ -692,6 +702,8 @@ class Page:
         for output in cell.outputs:
             if "text/markdown" in output.get("data", {}):
                 output.data["text/markdown"] = self.convert(output.data["text/markdown"])
+            if 'class="explorable"' in output.get("data", {}).get("text/html", ""):
+                output.data["text/html"] = self.explorable(output.data["text/html"])
         yield cell
         settings = cell.metadata.get("mystnb", {}).get("figure", {})
         if settings.get("caption"):

@@ -6,6 +6,7 @@ comparisons that are none of these ten (claims 12, 13, 14, and 15 against unweig
 once a subset, and are corrected over the four.
 """
 
+from amnl.study.claims.behind import Curve, Evidence, Mark, evidence, tables_of
 from amnl.study.claims.rules_algebra import (
     claim_1,
     claim_2,
@@ -36,13 +37,14 @@ from amnl.study.claims.rules_sweep import (
     in_one_unit,
 )
 from amnl.study.claims.ruling import CONDITION, FAILS, HOLDS, OPEN, Ruling
-from amnl.study.claims.statements import CLAIMS, Statement
+from amnl.study.claims.statements import CLAIMS, RULES, Statement
 from amnl.study.claims.verdicts import Families, Verdict, ledger, to_frame
 from amnl.study.protocol import RIVALS
 
 __all__ = [  # noqa: RUF022 (by what they are for)
     "Families", "Verdict", "ledger", "to_frame",
-    "CLAIMS", "Statement", "Ruling", "HOLDS", "CONDITION", "FAILS", "OPEN",
+    "evidence", "Evidence", "Mark", "Curve", "tables_of",
+    "CLAIMS", "RULES", "Statement", "Ruling", "HOLDS", "CONDITION", "FAILS", "OPEN",
     "claim_3", "claim_4", "claim_5", "claim_10", "claim_11", "claim_13", "claim_14", "claim_15",
     "claim_17", "in_one_unit", "OF_ONE_SWEEP",
     "claim_12", "ADAPTIVE", "RIVALS", "with_rivals", "rival_differences", "judge_rivals",

@@ -30,14 +30,27 @@ def claim_12(
     rivals_unit125: pd.DataFrame,
 ) -> Ruling:
     """0.5 matches or beats every adaptive combiner on all four subsets."""
+    units = against_half(cycles2, unit125, unweighted, rivals_cycles2, rivals_unit125)
+    return in_either_unit(_matches_the_adaptive, *units, "rival against 0.5")
+
+
+def against_half(
+    cycles2: pd.DataFrame,
+    unit125: pd.DataFrame,
+    unweighted: pd.DataFrame,
+    rivals_cycles2: pd.DataFrame,
+    rivals_unit125: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`rival_differences` from 0.5 in both units."""
 
     def at_half(weighted: bool) -> pd.Series:
         return by_lam(cycles2 if weighted else unweighted, (0.5,))[0.5]
 
     half125 = by_lam(unit125, (0.5,))[0.5]
-    differences = rival_differences(rivals_cycles2, at_half)
-    differences125 = rival_differences(rivals_unit125, lambda weighted: half125)
-    return in_either_unit(_matches_the_adaptive, differences, differences125, "rival against 0.5")
+    return (
+        rival_differences(rivals_cycles2, at_half),
+        rival_differences(rivals_unit125, lambda weighted: half125),
+    )
 
 
 def with_rivals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -106,9 +119,16 @@ def judge_rivals(differences: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(judged, names=["rival", "subset"])
 
 
-def _matches_the_adaptive(differences: pd.DataFrame) -> Ruling:
+def judge_adaptive(differences: pd.DataFrame) -> pd.DataFrame:
+    """`judge_rivals` of those that claim 12 is about, in the order of `ADAPTIVE`."""
     judged = judge_rivals(differences)
-    counted = [rival for rival in ADAPTIVE if rival in judged.index.get_level_values("rival")]
+    found = judged.index.get_level_values("rival")
+    return judged.loc[[rival for rival in ADAPTIVE if rival in found]]
+
+
+def _matches_the_adaptive(differences: pd.DataFrame) -> Ruling:
+    judged = judge_adaptive(differences)
+    counted = list(dict.fromkeys(judged.index.get_level_values("rival")))
     beaten, lost, measured = [], [], []
     for rival in counted:
         finding = judged.loc[rival, "finding"]

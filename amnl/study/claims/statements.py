@@ -1,4 +1,4 @@
-"""The source's claims by number: what it claims, what it says for it, where the evidence is."""
+"""The source's claims by number: what it claims, and how that is judged."""
 
 from typing import NamedTuple
 
@@ -14,3 +14,5 @@ class Statement(NamedTuple):
 
 
 CLAIMS = {number: Statement(*texts) for number, *texts in load_rows("source_claims").to_numpy()}
+# The protocol's rules in plain text, with "the rule above" written out; a test compares.
+RULES: dict[int, str] = dict(load_rows("claim_rules").to_numpy())
