@@ -129,6 +129,11 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
     "discharges": lambda n: figures.discharges(
         [0.0, 1.0], {"none": {"90 %": [4.0, 3.9], "80 %": [3.9, 3.7]}, "other": {"70 %": [3.8, n]}}
     ),
+    "bowls": lambda n: figures.bowls(
+        LAMS,
+        {f"panel {k}": RNG.uniform(size=3) for k in range(n)},
+        {f"panel {k}": 0.5 for k in range(n)},
+    ),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
     "trajectories": lambda n: figures.trajectories(odds(n), (0.1, 0.2)),
     "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5, ROUNDING),

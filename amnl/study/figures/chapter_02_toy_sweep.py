@@ -57,6 +57,29 @@ def bowl(
     return fig
 
 
+def bowls(
+    lambdas: npt.ArrayLike, curves: Mapping[str, Numbers], best: Mapping[str, float]
+) -> Figure:
+    """A derived error against λ a panel, all on one scale, its lowest point ringed.
+
+    Parameters
+    ----------
+    lambdas, curves
+        The (n,) weights, and a panel's title → the (n,) errors.
+    best
+        A panel's title → the λ to be ringed.
+    """
+    fig, axes = panels(
+        (2, 2), (7.0, 4.6), len(curves), "λ", "error above the noise", sharex=True, sharey=True
+    )
+    for ax, (title, curve) in zip(axes.flat, curves.items(), strict=False):
+        ax.plot(lambdas, curve, color=TOTAL_COLOUR)
+        bottom = np.interp(best[title], np.asarray(lambdas, float), curve)
+        ax.plot(best[title], bottom, "o", mfc="none", mec=TOTAL_COLOUR, markersize=11)
+        ax.set(title=title, xlim=(-0.04, 1.04))
+    return fig
+
+
 def knobs(
     settings: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]],
 ) -> Figure:

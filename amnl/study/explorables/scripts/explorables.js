@@ -112,7 +112,7 @@ if (!amnl.explorable) {
       A finger that starts on the handle drags it and does not scroll; anywhere else the page scrolls. */
   amnl.handle = (node, svg, { label, moved, key }) => {
     d3.select(node)
-      .attr("class", "handle").attr("tabindex", 0).attr("role", "slider").attr("aria-label", label)
+      .classed("handle", true).attr("tabindex", 0).attr("role", "slider").attr("aria-label", label)
       .style("touch-action", "none").style("cursor", "grab");
     node.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -120,6 +120,8 @@ if (!amnl.explorable) {
       node.setPointerCapture(event.pointerId);
       node.focus({ preventScroll: true });
     });
+    // Browsers do not ask every shape of a drawing for its touch-action.
+    node.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     node.addEventListener("pointermove", (event) => {
       if (node.hasPointerCapture(event.pointerId)) moved(d3.pointer(event, svg));
     });
