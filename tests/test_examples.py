@@ -45,6 +45,7 @@ def test_the_page_of_the_package_prints_what_it_says(
 FOR_READERS = [room for room in SHOWN if room != "amnl" and not room.startswith("amnl.study")]
 BY_OTHERS = {  # functions that other functions call, and nobody by hand
     "amnl.training.metrics": "scores what a `Trainer` chose",
+    "amnl.cmapss.source_of": "what `load` begins with",
     "amnl.cmapss.obeyed": "a sentence of the command line",
 }
 

@@ -211,6 +211,13 @@ def read_fleet(
     ------
     DataError
         As `clean`, for no features, and for a condition of too many values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"id": ["a"] * 3, "t": [1, 2, 3], "heat": [20.0, 21.5, 25.0]})
+    >>> read_fleet(frame, Columns("id", "t", ("heat",))).rul
+    array([2., 1., 0.])
     """
     where = name_of(frame)
     if not columns.features:

@@ -103,6 +103,16 @@ def read_table(path: str | Path, separator: str = ",") -> "pd.DataFrame":
     DataError
         For a file that is not there or holds no table, and for a line with another number of fields
         than the first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "pumps.csv")
+    ...     _ = file.write_text("pump,day,heat\\n007,1,20\\n007,2,21")
+    ...     table = read_table(file)
+    >>> table.to_numpy().tolist()
+    [['007', '1', '20'], ['007', '2', '21']]
     """
     import pandas as pd
 
@@ -191,6 +201,14 @@ def clean(frame: "pd.DataFrame", columns: Columns, reading: Reading = Reading())
     ------
     DataError
         In one line, with the first row that cannot be used, and the way out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"id": ["b", "a", "b"], "t": [2, 1, 1], "heat": [21, 20, 19], "n": 0})
+    >>> table = clean(frame, Columns("id", "t", ("heat",)))
+    >>> list(zip(table["id"], table["t"].astype(int), table["heat"].astype(int)))
+    [('b', 1, 19), ('b', 2, 21), ('a', 1, 20)]
     """
     frame = named(frame, columns)
     return _Table(frame, columns, reading).cleaned()

@@ -33,7 +33,7 @@ class TorchJDLoss(GradientCombiner):
 
     Notes
     -----
-    A rule about gradients sees the (2, P) matrix of those with respect to the shared parameters;
+    A rule about gradients sees the (K, P) matrix of those with respect to the shared parameters;
     its weights are those of the step, for the heads as well. A rule about losses sees them alone.
     What is drawn at random comes from a generator of the combiner's own, so that the dropout of a
     seed is that of every other combiner.
@@ -73,12 +73,20 @@ class TorchJDLoss(GradientCombiner):
             raise ValueError(
                 f"rule {rule!r} of TorchJD {what}; those that do: {', '.join(sorted(weighs))}"
             )
-        count = {"n_tasks", "shape"} & inspect.signature(weighs[rule]).parameters.keys()
-        self.rule: Any = weighs[rule](**dict.fromkeys(count, 2))
+        self._kind = weighs[rule]
+        self.rule: Any = self._rule_of(2)
         self.of_losses = isinstance(self.rule, scalarization.Scalarizer)
         self.label = f"TorchJD {rule}"
         own = torch.Generator().manual_seed(torch.initial_seed() ^ 1)
         self.register_buffer("random", own.get_state())
+
+    def _rule_of(self, count: int) -> Any:
+        takes = {"n_tasks", "shape"} & inspect.signature(self._kind).parameters.keys()
+        return self._kind(**dict.fromkeys(takes, count))
+
+    def _start(self, count: int) -> None:
+        super()._start(count)
+        self.rule = self._rule_of(count)
 
     def training_total(self, losses: Losses, shared: list[Tensor], model: object) -> Tensor:
         with self._own_draws():

@@ -55,10 +55,11 @@ def check(problem: Problem, lams: Sequence[float], same_start: bool = False) -> 
             )
         shared = shared_parameters(model, pair)
         common = [model.get_parameter(name) for name in shared]
+        reached = reached_parameters(model, pair)  # a combiner may use the losses' graph up
         notes = check_combiner(problem, pair, model, common, lams[0])
         scale = measured_scale(problem, model, common)
         notes += sample_weight_notes(problem, model, batch, max(lams))
-        notes += unused_notes(model, reached_parameters(model, pair))
+        notes += unused_notes(model, reached)
         notes += outside_notes(model, pair)
         untrained = check_metric(problem, untouched)  # training mode moves statistics
     if same_start:

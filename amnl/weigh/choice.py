@@ -146,6 +146,13 @@ def answers(
     *harms*: without it the metric is better (Holm's correction over the losses), and not shown to
     be the same; *helps*: worse; *harmless*: the same within the margin, or shown not to be better
     by the margin without it; else *undecided*.
+
+    Examples
+    --------
+    >>> errors = {"all": [3.0, 3.1, 2.9, 3.2, 3.0, 3.1], "less": [2.0, 2.2, 1.9, 2.1, 2.1, 2.0]}
+    >>> (found,) = answers(errors, "all", {"b": "less"}, margin=0.5)
+    >>> str(found.answer)
+    'harms'
     """
     kept = {name: arm for name, arm in left_out.items() if None not in scores[arm]}
     if None in scores[whole]:

@@ -75,6 +75,8 @@ def _edge_note(won: str, swept: Mapping[str, float]) -> str:
 def _proportional(arms: Sequence[Arm], scores: Scores) -> bool:
     """Whether in each seed the score is a sum of the weights, each times a number of its own."""
     kept = [arm for arm in arms if None not in scores[arm.name]]
+    if not kept:
+        return False
     weights = np.array([arm.weights for arm in kept])
     table = np.array([scores[arm.name] for arm in kept], dtype=float)
     if len(kept) < weights.shape[1] + 3 or (np.ptp(table, axis=0) == 0).any():

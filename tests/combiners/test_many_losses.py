@@ -16,7 +16,7 @@ from amnl.combiners import (
     names,
 )
 
-MANY = ["gaba", "grace", "gradnorm", "uncertainty", "dwa"]
+MANY = ["gaba", "grace", "gradnorm", "torchjd", "uncertainty", "dwa"]
 SIZES = [3, 4, 6]
 
 
@@ -199,6 +199,6 @@ def test_a_third_loss_is_looked_at_like_the_others(name: str) -> None:
     combiner = make_combiner(name).for_losses(3)
     with pytest.raises(ValueError, match=r"loss_3 must be a 0-D tensor, got shape \(4,\)"):
         combiner(*losses[:2], torch.ones(4), shared_params=list(trunk.parameters()))
-    if name not in ("gaba", "grace"):
+    if name not in ("gaba", "grace", "torchjd"):
         with pytest.raises(ValueError, match="not negative, and loss_3 is -1"):
             combiner(*losses[:2], losses[2] * 0 - 1.0, shared_params=list(trunk.parameters()))

@@ -55,7 +55,6 @@ class TwoModels(nn.Module):
         ({"build": TwoModels, "losses": lambda m, b: (
             mse_loss(m.a(b[0])[:, 0], b[1]), cross_entropy(m.b(b[0]), b[2]))}, "two models in one"),
         ({"losses": lambda m, b: None}, r"losses\(model, batch\) returned NoneType"),
-        ({"losses": lambda m, b: dict(zip("ab", losses(m, b), strict=True))}, "returned dict"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_named_with_a_way_out(
