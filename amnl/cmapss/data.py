@@ -61,7 +61,7 @@ class Data:
 
 
 def split_engines(
-    engines: int, seed: int, fraction: float = 0.2
+    engines: int, seed: int, fraction: float = 0.2, fold: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split engine indices into (training, validation), both sorted.
 
@@ -73,11 +73,14 @@ def split_engines(
         Of the draw, from 0 on.
     fraction
         Share that validates, from 0 to 1.
+    fold
+        Which such share of the drawn order it is: folds 0 to 4, a fifth each, validate every engine
+        once.
 
     Raises
     ------
     ValueError
-        For a seed that is no whole number from 0 on, and a fraction outside [0, 1].
+        For a seed or a fold that is no whole number from 0 on, and a fraction outside [0, 1].
 
     Examples
     --------
@@ -85,12 +88,13 @@ def split_engines(
     >>> len(training), len(validation)
     (80, 20)
     """
-    seed = whole_number("seed", seed, 0)
+    seed, fold = whole_number("seed", seed, 0), whole_number("fold", fold, 0)
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction must lie in [0, 1], not {fraction}")
     order = np.random.default_rng(seed).permutation(engines)
-    validating = round(fraction * engines)
-    return np.sort(order[validating:]), np.sort(order[:validating])
+    first, end = (round(k * fraction * engines) for k in (fold, fold + 1))
+    training = np.concatenate([order[:first], order[end:]])
+    return np.sort(training), np.sort(order[first:end])
 
 
 def load(
@@ -100,6 +104,7 @@ def load(
     *,
     stride: int = 1,
     framing: Framing = Framing(),  # noqa: B008 (frozen)
+    fold: int = 0,
     download: bool = False,
 ) -> Data:
     """Load, split by `seed`, normalise and window one subset.
@@ -119,6 +124,8 @@ def load(
         Thins the windows of training and validation; a test engine gives one window.
     framing
         Length of a window, cap, and bounds of the health states.
+    fold
+        Which fifth of the drawn order validates, from 0 to 4.
     download
         Fetch NASA's files into the cache where they are missing.
 
@@ -142,9 +149,11 @@ def load(
     if isinstance(source, OwnFleet):
         from amnl.cmapss.own_data import own_data
 
-        return own_data(source, seed, stride, framing)
+        return own_data(source, seed, stride, framing, fold)
     fleet, test = read(source, subset, "train"), read(source, subset, "test")
-    engines = dict(zip(("training", "validation"), split_engines(fleet.engines, seed), strict=True))
+    engines = dict(
+        zip(("training", "validation"), split_engines(fleet.engines, seed, fold=fold), strict=True)
+    )
     normaliser = Normaliser.fit(fleet, engines["training"])
     values = normaliser(fleet)
     parts = {

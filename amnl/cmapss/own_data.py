@@ -1,6 +1,7 @@
 """A reader's own fleet, ready to train."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amnl.cmapss.data import Data, split_engines
 from amnl.cmapss.errors import DataError, counted, note
@@ -9,10 +10,11 @@ from amnl.cmapss.own_fleet import OwnFleet
 from amnl.cmapss.own_table import listed
 from amnl.cmapss.windowing import Framing, windows
 
+Indices = NDArray[np.int64]
 _FEWEST = 4  # units that have failed; it gives each part one
 
 
-def own_data(fleet: OwnFleet, seed: int, stride: int, framing: Framing) -> Data:
+def own_data(fleet: OwnFleet, seed: int, stride: int, framing: Framing, fold: int = 0) -> Data:
     """A fleet of a reader's own, split by `seed`, normalised and cut into windows.
 
     A fifth of the units that have failed tests, each cut off at a moment that the seed draws; a
@@ -23,6 +25,27 @@ def own_data(fleet: OwnFleet, seed: int, stride: int, framing: Framing) -> Data:
     ------
     DataError
         For too few units.
+    """
+    training, validation, test, share = own_split(fleet, seed, framing, fold)
+    normaliser = fleet.normaliser(training)
+    values = normaliser(fleet)
+    train, val = (
+        windows(fleet, values, part, stride=stride, framing=framing)
+        for part in (training, validation)
+    )
+    ended = fleet.cut(test, share, framing.window)
+    tested = windows(ended, normaliser(ended), last_only=True, framing=framing)
+    return Data(
+        OWN, seed, stride, fleet, train, val, tested, normaliser, framing, fleet.names, ended.units
+    )
+
+
+def own_split(
+    fleet: OwnFleet, seed: int, framing: Framing, fold: int = 0
+) -> tuple[Indices, Indices, Indices, NDArray[np.float64]]:
+    """Training, validation and test units, and where in its life each test unit is cut off.
+
+    Raises `DataError` as `own_data` does.
     """
     long_enough = fleet.lengths >= framing.window
     chosen = np.flatnonzero(~fleet.running & long_enough)
@@ -47,15 +70,10 @@ def own_data(fleet: OwnFleet, seed: int, stride: int, framing: Framing) -> Data:
     order, share = draw.permutation(len(chosen)), draw.random(len(chosen))
     testing = round(0.2 * len(chosen))
     test, rest = np.sort(order[:testing]), chosen[np.sort(order[testing:])]
-    training, validation = (rest[part] for part in split_engines(len(rest), seed))
-    normaliser = fleet.normaliser(training)
-    values = normaliser(fleet)
-    train, val = (
-        windows(fleet, values, part, stride=stride, framing=framing)
-        for part in (training, validation)
-    )
-    ended = fleet.cut(chosen[test], share[test], framing.window)
-    tested = windows(ended, normaliser(ended), last_only=True, framing=framing)
-    return Data(
-        OWN, seed, stride, fleet, train, val, tested, normaliser, framing, fleet.names, ended.units
-    )
+    training, validation = (rest[part] for part in split_engines(len(rest), seed, fold=fold))
+    if not len(validation):
+        raise DataError(
+            f"the table leaves {counted(len(rest), 'unit')} to train and to validate, too few to "
+            "take a fifth of them out five times; train without --cross"
+        )
+    return training, validation, chosen[test], share[test]
