@@ -3,14 +3,17 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from amnl.cli.options import DataDir, Json, is_given
 from amnl.cli.output import emit, plain_errors, say
-from amnl.cli.paths import writable_folder
+from amnl.cli.paths import writable_file, writable_folder
+
+if TYPE_CHECKING:
+    from amnl.cmapss import Source
 
 
 def data(
@@ -30,10 +33,18 @@ def data(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the emulated fleet.")] = 0,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the training engines of the first subset there is as CSV with a header.",
+            callback=writable_file,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find, verify and parse the data; say what they are and what they hold."""
     from amnl import cmapss
+    from amnl.files import write_atomically
 
     with plain_errors():
         if emulate:
@@ -69,6 +80,8 @@ def data(
                 }
             )
         seconds = time.perf_counter() - start
+        if csv:
+            write_atomically(csv, _with_header(source).encode())
         missing = [subset for subset in cmapss.SUBSETS if subset not in source.subsets]
         title = f"{source}\n{source.folder}; read in {seconds:.2f} s"
         if missing:
@@ -81,3 +94,18 @@ def data(
         found = {"source": str(source), "seconds": round(seconds, 3), "subsets": rows}
         found["missing"] = missing
         emit(as_json, found, table)
+
+
+def _with_header(source: "Source") -> str:
+    """Training engines as the text of a CSV file: unit, cycle, settings, sensors."""
+    import pandas as pd
+
+    from amnl import cmapss
+    from amnl.cmapss.layout import SETTINGS
+
+    fleet = cmapss.read(source, source.subsets[0], "train")
+    table = pd.DataFrame(fleet.values, columns=[*SETTINGS, *(f"s{n}" for n in range(1, 22))])
+    table.insert(0, "unit", fleet.engine + 1)
+    table.insert(1, "cycle", fleet.cycle)
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text
