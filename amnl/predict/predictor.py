@@ -158,7 +158,7 @@ class Predictor:
         unseen = np.cumsum(np.r_[0, self.inputs.unseen(engines.settings)])
         new = unseen[rows + 1] - unseen[rows + 1 - had]
         short = [f"short: {n} of {window} cycles" if n < window else "" for n in had]
-        strange = [f"flight condition never seen in {n} of {of} cycles" if n else ""
+        strange = [f"condition never seen in {n} of {of} cycles" if n else ""
                    for n, of in zip(new, had, strict=True)]  # fmt: skip
         return ["; ".join(filter(None, both)) for both in zip(short, strange, strict=True)]
 

@@ -87,7 +87,7 @@ def test_units_that_run_are_predicted_with_interval_and_marks(kept: Path) -> Non
     assert found["pump"].tolist() == ["000", "001", "002"]
     assert found["day"].tolist() == [table.pump.value_counts()["000"], 4, 20]
     assert found["marks"].tolist() == [
-        "", "short: 4 of 10 cycles", "flight condition never seen in 10 of 10 cycles"
+        "", "short: 4 of 10 cycles", "condition never seen in 10 of 10 cycles"
     ]  # fmt: skip
     assert ((found["low"] <= found["rul"]) & (found["rul"] <= found["high"])).all()
 

@@ -165,7 +165,7 @@ def test_a_flight_condition_never_seen_is_marked(trained: Trained, predictor: Pr
     new = engines.index[engines.unit == 2][-4:]
     engines.loc[new, ["altitude", "mach", "tra"]] = [42.0, 0.84, 100.0]
     marks = predictor.predict(engines)["marks"].tolist()
-    assert marks == ["", "flight condition never seen in 4 of 30 cycles"]
+    assert marks == ["", "condition never seen in 4 of 30 cycles"]
 
 
 def test_the_conditions_of_training_are_not_marked(trained: Trained, predictor: Predictor) -> None:
