@@ -468,6 +468,13 @@ STATED |= {
             ],
         ),
     ),
+    "planted problems": (
+        "11-weigh-your-problem",
+        r"for the plain sweep: (\d+) of each kind",
+        lambda: tuple(
+            str(n) for n in load_rows("weigh_rates").query("level == 'trained'").problems.unique()
+        ),
+    ),
     "wins in cycles²": (
         "index",
         r"0\.5 comes first (\d+) times of (\d+)",
