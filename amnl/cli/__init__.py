@@ -1,4 +1,4 @@
-"""The command line: `amnl data`, `train`, `sweep`, `report`, `init`, `weigh` and `bench`.
+"""The command line: `amnl data`, `train`, `predict`, `sweep`, `report`, `init`, `weigh`, `bench`.
 
 A file a command, and beside them what they share: options, paths, output, progress.
 

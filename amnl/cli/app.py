@@ -8,6 +8,7 @@ from amnl.cli.bench import bench
 from amnl.cli.data import data
 from amnl.cli.init import init
 from amnl.cli.options import ModelCommand
+from amnl.cli.predict import predict
 from amnl.cli.report import report
 from amnl.cli.sweep import sweep
 from amnl.cli.train import train
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (data, train, sweep, report, init, weigh, bench):
+for command in (data, train, predict, sweep, report, init, weigh, bench):
     app.command(cls=ModelCommand if command in (train, sweep) else None)(command)
 
 

@@ -20,7 +20,8 @@ def epochs_shown(epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
     from rich.progress import TimeRemainingColumn as Remaining
 
     def text(record: dict[str, Any]) -> str:
-        return f"loss {record['loss']:.3f}  validation RMSE {record['val_rmse']:.2f}"
+        model = f"model {record['fold'] + 1}, " if "fold" in record else ""
+        return f"{model}loss {record['loss']:.3f}  validation RMSE {record['val_rmse']:.2f}"
 
     if not on_terminal():
         yield lambda record: say(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -83,6 +83,19 @@ def train(
             callback=writable_file_or_stdout,
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to keep the model in, for `amnl predict`, and to go on from.",
+            callback=writable_folder,
+        ),
+    ] = None,
+    cross: Annotated[
+        bool,
+        typer.Option(
+            "--cross", help="Judge the model by all training engines: five trainings, not one."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train one cell, choose its epoch on validation engines, score it on the test engines."""
@@ -110,7 +123,11 @@ def train(
         )
         make_model(config.preset)
         make_combiner(combiner, **config.combiner_settings)
-        check_apart(checkpoint=checkpoint, save=save, log_dir=log_dir)
+        if model and checkpoint:
+            raise ValueError("--model keeps each epoch in its folder; leave --checkpoint out")
+        if cross and not model:
+            raise ValueError("--cross judges a model that is kept; name its folder with --model")
+        check_apart(checkpoint=checkpoint, save=save, log_dir=log_dir, model=model)
         if as_json and is_stdout(save):
             raise ValueError("--json and --save - both write to standard output; take one")
     with plain_errors():
@@ -119,16 +136,15 @@ def train(
         where = training.pick_device(device)
         source = cmapss.find(data_dir, [config.subset])
         check_spares(_files_of(source), checkpoint=checkpoint, save=save, log_dir=log_dir)
-        _keeps_epochs(checkpoint)
+        _keeps_epochs(model / "training-0.pt" if model else checkpoint)
         with epochs_shown(config.epochs) as on_epoch:
-            result = training.train(
-                config,
-                data_dir,
-                device=where,
-                checkpoint=checkpoint,
-                log_dir=log_dir,
-                on_epoch=on_epoch,
-            )
+            fit: dict[str, Any] = {"device": where, "log_dir": log_dir, "on_epoch": on_epoch}
+            if model:
+                from amnl.predict import train_model
+
+                result = train_model(config, source, model, cross=cross, **fit)
+            else:
+                result = training.train(config, data_dir, checkpoint=checkpoint, **fit)
         if is_stdout(save):
             print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
             return

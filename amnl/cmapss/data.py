@@ -48,7 +48,7 @@ class Data:
 
 
 def split_engines(
-    engines: int, seed: int, fraction: float = 0.2
+    engines: int, seed: int, fraction: float = 0.2, fold: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split engine indices into (training, validation), both sorted.
 
@@ -60,11 +60,14 @@ def split_engines(
         Of the draw, from 0 on.
     fraction
         Share that validates, from 0 to 1.
+    fold
+        Which such share of the drawn order it is: folds 0 to 4, a fifth each, validate every engine
+        once.
 
     Raises
     ------
     ValueError
-        For a seed that is no whole number from 0 on, and a fraction outside [0, 1].
+        For a seed or a fold that is no whole number from 0 on, and a fraction outside [0, 1].
 
     Examples
     --------
@@ -72,12 +75,13 @@ def split_engines(
     >>> len(training), len(validation)
     (80, 20)
     """
-    seed = whole_number("seed", seed, 0)
+    seed, fold = whole_number("seed", seed, 0), whole_number("fold", fold, 0)
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction must lie in [0, 1], not {fraction}")
     order = np.random.default_rng(seed).permutation(engines)
-    validating = round(fraction * engines)
-    return np.sort(order[validating:]), np.sort(order[:validating])
+    first, end = (round(k * fraction * engines) for k in (fold, fold + 1))
+    training = np.concatenate([order[:first], order[end:]])
+    return np.sort(training), np.sort(order[first:end])
 
 
 def load(
@@ -86,6 +90,7 @@ def load(
     data_dir: str | Path | Source | None = None,
     *,
     stride: int = 1,
+    fold: int = 0,
     download: bool = False,
 ) -> Data:
     """Load, split by `seed`, normalise and window one subset.
@@ -102,6 +107,8 @@ def load(
         A folder, a zip, or a source that was found; by default as `find` looks.
     stride
         Thins the windows of training and validation; a test engine gives one window.
+    fold
+        Which fifth of the drawn order validates, from 0 to 4.
     download
         Fetch NASA's files into the cache where they are missing.
 
@@ -127,7 +134,9 @@ def load(
     else:
         source = find(data_dir, [subset], download=download)
     fleet, test = read(source, subset, "train"), read(source, subset, "test")
-    engines = dict(zip(("training", "validation"), split_engines(fleet.engines, seed), strict=True))
+    engines = dict(
+        zip(("training", "validation"), split_engines(fleet.engines, seed, fold=fold), strict=True)
+    )
     normaliser = Normaliser.fit(fleet, engines["training"])
     values = normaliser(fleet)
     parts = {part: windows(fleet, values, of, stride=stride) for part, of in engines.items()}

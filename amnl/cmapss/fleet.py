@@ -11,7 +11,18 @@ from amnl.cmapss.layout import CONDITIONS, SENSORS, check_subset
 from amnl.cmapss.source import Source
 from amnl.cmapss.text import parse_rul
 
-_SETTING_SCALE = np.array([10.0, 0.25, 20.0])  # so that no one setting decides the distance
+SETTING_SCALE = np.array([10.0, 0.25, 20.0])  # so that no one setting decides the distance
+
+
+def nearest(
+    settings: NDArray[np.float64], centres: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """(rows,) index of the nearest of (conditions, S) `centres`, settings in units of `scale`."""
+    settings, centres = settings / scale, centres / scale
+    # |x − c|² without the |x|² that all share
+    distance: NDArray[np.float64] = (centres**2).sum(1) - 2 * settings @ centres.T
+    closest: NDArray[np.int64] = distance.argmin(axis=1)
+    return closest
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,17 @@ class Fleet:
     @cached_property
     def condition(self) -> NDArray[np.int64]:
         """(rows,) index into `CONDITIONS`: the nearest, settings scaled to equal weight."""
-        if self.subset in ("FD001", "FD003"):
-            return np.zeros(len(self.values), dtype=np.int64)
-        settings, centres = self.values[:, :3] / _SETTING_SCALE, CONDITIONS / _SETTING_SCALE
-        # |x − c|² without the |x|² that all share
-        distance: NDArray[np.float64] = (centres**2).sum(1) - 2 * settings @ centres.T
-        nearest: NDArray[np.int64] = distance.argmin(axis=1)
-        return nearest
+        return nearest(self.settings, self.centres, SETTING_SCALE)
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """(conditions, 3) settings of the conditions in which these engines can fly."""
+        return CONDITIONS[:1] if self.subset in ("FD001", "FD003") else CONDITIONS
+
+    @property
+    def settings(self) -> NDArray[np.float64]:
+        """(rows, 3) what tells the condition."""
+        return self.values[:, :3]
 
     @cached_property
     def features(self) -> NDArray[np.float64]:

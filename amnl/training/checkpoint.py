@@ -1,6 +1,7 @@
 """The file from which a run goes on."""
 
 import dataclasses
+import math
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -41,8 +42,12 @@ def write(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, whole.getbuffer())
 
 
-def read(path: Path, expected: Record, device: torch.device) -> dict[str, Any]:
+def read(
+    path: Path, expected: Record, device: torch.device, *, extend: bool = False
+) -> dict[str, Any]:
     """What `write` wrote, with tensors on `device`.
+
+    With `extend`, a run of fewer epochs is the start of the expected one.
 
     Raises `ValueError` for a file that is damaged or something else, and for one of another
     identity than `expected`.
@@ -58,8 +63,18 @@ def read(path: Path, expected: Record, device: torch.device) -> dict[str, Any]:
         raise not_ours(path, error) from error
     if not isinstance(state, dict) or "version" not in state:
         raise not_ours(path, KeyError("version"))
+    if extend:
+        expected = _longer(state, expected)
     _check_identity(path, state, expected)
     return state
+
+
+def _longer(state: dict[str, Any], expected: Record) -> Record:
+    """What is expected, with the stored run's epochs where these are fewer."""
+    config, stored = expected["config"], state.get("config")
+    if not isinstance(stored, dict) or stored.get("epochs", math.inf) >= config["epochs"]:
+        return expected
+    return {**expected, "config": {**config, "epochs": stored["epochs"]}}
 
 
 def _check_identity(path: Path, state: dict[str, Any], expected: Record) -> None:

@@ -158,6 +158,7 @@ class Trainer:
         self,
         *,
         checkpoint: str | Path | None = None,
+        extend: bool = False,
         log_dir: str | Path | None = None,
         on_epoch: Callable[[Record], None] | None = None,
     ) -> RunResult:
@@ -167,6 +168,9 @@ class Trainer:
         ----------
         checkpoint
             A file, written after every epoch and, if it is there already, resumed from.
+        extend
+            Go on from the checkpoint of a run of fewer epochs, too, as if it had been asked for
+            these at once: no setting but their number knows of it.
         log_dir
             A folder for TensorBoard.
         on_epoch
@@ -182,7 +186,7 @@ class Trainer:
         """
         path = Path(checkpoint) if checkpoint else None
         if path and path.exists():
-            self._restore(path)
+            self._restore(path, extend)
         if self.open_epoch:
             raise TrainingError(
                 f"this trainer was stopped within epoch {self.open_epoch}, and what it holds is of "
@@ -301,8 +305,8 @@ class Trainer:
         }
         checkpoints.write(path, state)
 
-    def _restore(self, path: Path) -> None:
-        state = checkpoints.read(path, self.identity, self.device)
+    def _restore(self, path: Path, extend: bool) -> None:
+        state = checkpoints.read(path, self.identity, self.device, extend=extend)
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
