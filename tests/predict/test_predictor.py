@@ -148,9 +148,7 @@ def test_a_flight_condition_never_seen_is_marked(trained: Trained, predictor: Pr
     assert marks == ["", "flight condition never seen in 4 of 30 cycles"]
 
 
-def test_the_conditions_of_training_are_not_marked(
-    trained: Trained, predictor: Predictor
-) -> None:
+def test_the_conditions_of_training_are_not_marked(trained: Trained, predictor: Predictor) -> None:
     assert set(predictor.predict(trained.test_file)["marks"]) == {""}
 
 
@@ -215,9 +213,7 @@ NO_TABLE = {
 
 
 @pytest.mark.parametrize("case", NO_TABLE)
-def test_a_file_that_is_no_table_is_named(
-    predictor: Predictor, tmp_path: Path, case: str
-) -> None:
+def test_a_file_that_is_no_table_is_named(predictor: Predictor, tmp_path: Path, case: str) -> None:
     content, expected = NO_TABLE[case]
     file = tmp_path / "new.csv"
     if content is not None:
