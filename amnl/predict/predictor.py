@@ -1,6 +1,7 @@
 """A trained model that predicts new engines."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,10 @@ class Predictor:
     def _words(self, low: float, high: float) -> str:
         if low == 0 and np.isinf(high):
             return "no bound"
+        least = math.floor(low)  # rounded outwards
         if np.isinf(high):
-            return f"{low:.0f} to {self.inputs.cap:g} or more"
-        return f"{low:.0f} to {high:.0f}"
+            return f"{least} to {self.inputs.cap:g} or more"
+        return f"{least} to {math.ceil(high)}"
 
     def _note_few(self, rul: Floats, level: float) -> None:
         half = self.calibration.half_widths(level)[self.calibration.fifth(rul)]

@@ -164,7 +164,7 @@ def test_too_few_engines_for_a_level_is_said(
 
 def test_at_the_cap_words_say_so(predictor: Predictor) -> None:
     assert predictor._words(83.4, np.inf) == "83 to 125 or more"
-    assert predictor._words(3.4, 20.2) == "3 to 20"
+    assert predictor._words(3.4, 20.2) == "3 to 21"
 
 
 def changed(table: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:

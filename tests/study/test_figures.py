@@ -114,6 +114,23 @@ def lived(sensors: int, cycles: int) -> Figure:
     return figures.sensor_life(np.arange(1, cycles + 1), values)
 
 
+def aged(engines: int) -> Figure:
+    cycle = np.arange(1, 6)
+    rows = pd.DataFrame({"cycle": cycle, "true": 200.0 - cycle, "rul": 90.0, "low": 60.0})
+    rows["high"] = [np.inf, np.inf, 120.0, 110.0, 100.0]
+    return figures.ageing({f"engine {k}": rows for k in range(engines)}, 125.0)
+
+
+def covered(subsets: int) -> Figure:
+    rows = [
+        {"subset": subset, "calibration": kind, "fifth": fifth, "covered": 0.9}
+        for subset in SUBSETS[:subsets]
+        for kind in ("split", "cross")
+        for fifth in range(5)
+    ]
+    return figures.coverage_by_life(pd.DataFrame(rows), 0.9)
+
+
 DRAWN: dict[str, Callable[[int], Figure]] = {
     "curves_over_lambda": lambda n: figures.curves_over_lambda(LAMS, curves(n), "RMSE"),
     "curves_side_by_side": lambda n: figures.curves_side_by_side(
@@ -130,6 +147,8 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
         [0.0, 1.0], {"none": {"90 %": [4.0, 3.9], "80 %": [3.9, 3.7]}, "other": {"70 %": [3.8, n]}}
     ),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
+    "ageing": aged,
+    "coverage_by_life": covered,
     "trajectories": lambda n: figures.trajectories(odds(n), (0.1, 0.2)),
     "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5, ROUNDING),
     "rivals, subsets": lambda n: figures.rivals(*judged(2, n), 0.5, ROUNDING),
