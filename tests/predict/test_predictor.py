@@ -16,6 +16,9 @@ from new_engines import Trained, as_csv
 from amnl.cmapss import DataError
 from amnl.predict import Predictor, load_predictor
 from amnl.predict import predictor as module
+from amnl.predict.engines import Engines
+from amnl.predict.predictor import run
+from amnl.training import make_model
 
 
 @pytest.fixture
@@ -86,6 +89,23 @@ def test_an_engine_alone_is_as_in_company(
         alone = predictor.predict(engines[engines.unit == unit], every=every)
         expected = company[company.unit == unit]["rul"].to_numpy()
         assert np.abs(alone["rul"].to_numpy() - expected).max() <= 1e-6
+
+
+def test_a_window_alone_takes_the_kernels_of_company(
+    trained: Trained, predictor: Predictor
+) -> None:
+    """PyTorch rounds a batch of one otherwise, in the width of the compact network."""
+    torch.manual_seed(0)
+    network, inputs = make_model("compact").eval(), predictor.inputs
+    noise = np.random.default_rng(0).normal(size=(200, len(inputs.features)))
+    engines = Engines(
+        [1], np.array([0, 200]), np.arange(1, 201), inputs.mean[0] + inputs.std[0] * noise,
+        np.repeat(inputs.centres[:1], 200, axis=0),
+    )  # fmt: skip
+    rows = np.arange(200)
+    company, _ = run(network, predictor.inputs, engines, rows)
+    alone = [run(network, predictor.inputs, engines, rows[k : k + 1])[0][0] for k in rows]
+    assert np.abs(company - alone).max() <= 1e-6
 
 
 def test_the_last_row_counts_and_no_other_engine_moves(
