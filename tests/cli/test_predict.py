@@ -45,7 +45,8 @@ def test_the_file_is_scored_as_the_trainer_scored_it() -> None:
     rows = found["predictions"]
     expected = RunResult.load("run.json").predictions["pred"]
     assert np.abs(np.array([row["rul"] for row in rows]) - expected).max() <= 1e-6
-    assert list(rows[0]) == "unit cycle rul low high interval health marks".split()
+    names = ["unit", "cycle", "rul", "low", "high", "interval", "health", "marks"]
+    assert list(rows[0]) == names
 
 
 def test_the_table_says_what_the_interval_promises() -> None:
