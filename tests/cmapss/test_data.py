@@ -94,3 +94,18 @@ def test_the_data_need_numpy_alone(tiny: Path) -> None:
     loaded = set(done.stdout.split())
     assert "amnl.cmapss" in loaded
     assert loaded & {"pandas", "torch", "scipy", "pooch", "matplotlib"} == set()
+
+
+@pytest.mark.parametrize("engines", [5, 7, 12, 100, 249, 260])
+def test_five_folds_validate_every_engine_once(engines: int) -> None:
+    folds = [cmapss.split_engines(engines, 3, fold=k) for k in range(5)]
+    assert sorted(np.concatenate([val for _, val in folds])) == list(range(engines))
+    for train, val in folds:
+        assert sorted([*train, *val]) == list(range(engines))
+    assert folds[0][1].tolist() == cmapss.split_engines(engines, 3)[1].tolist()
+
+
+@pytest.mark.parametrize("fold", [-1, 0.5])
+def test_a_fold_that_is_none_is_named(fold: object) -> None:
+    with pytest.raises(cmapss.DataError, match=f"fold must be a whole number.*{fold}"):
+        cmapss.split_engines(10, 0, fold=fold)  # type: ignore[arg-type]
