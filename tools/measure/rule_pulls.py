@@ -9,7 +9,7 @@ batches. Needs NASA's files; about ten minutes on one core. Finished runs are ke
 
 import copy
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,24 +18,20 @@ import torch
 from amnl import cmapss
 from amnl.combiners import task_gradients
 from amnl.files import write_atomically
-from amnl.study.protocol import RIVALS, Rival
+from amnl.study.protocol import family
 from amnl.study.rows import read_rows
+from amnl.sweep import grid
 from amnl.training import TrainConfig, Trainer
 
 TABLE = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows" / "rule_pulls.csv"
 KEYS = ["combiner", "combiner_settings", "sample_weighted", "rul_unit", "subset", "seed"]
 
 
-def cells() -> Iterator[TrainConfig]:
-    """The runs: the rivals, and last what they are compared with."""
-    for unit in (1.0, 125.0):
-        for rule in (*RIVALS.values(), Rival("fixed", {})):
-            yield TrainConfig(
-                combiner=rule.combiner,
-                combiner_settings=rule.settings,
-                sample_weighted=rule.sample_weighted,
-                rul_unit=unit,
-            )
+def cells() -> list[TrainConfig]:
+    """The runs: the protocol's with a rule, and what they are compared with, in either unit."""
+    rivals = [cell for cell in family("e") if (cell.subset, cell.seed) == ("FD001", 0)]
+    fixed = grid(["FD001"], [0])
+    return [replace(cell, rul_unit=unit) for unit in (1.0, 125.0) for cell in [*rivals, *fixed]]
 
 
 def measure(trainer: Trainer) -> dict[str, float]:
@@ -71,13 +67,12 @@ def main() -> None:
     torch.set_num_threads(1)
     done = read_rows(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else pd.DataFrame()
     kept = {tuple(row) for row in done[KEYS].to_numpy().tolist()} if len(done) else set()
-    data = cmapss.load("FD001", 0, stride=TrainConfig().stride)
     for config in cells():
         key = {name: getattr(config, name) for name in KEYS}
         key["combiner_settings"] = json.dumps(config.combiner_settings)
         if tuple(key.values()) in kept:
             continue
-        trainer = Trainer(config, data)
+        trainer = Trainer(config, cmapss.load(config.subset, config.seed, stride=config.stride))
         rows = [{"epoch": 0, **measure(trainer)}]
         result = trainer.fit(
             on_epoch=lambda record, t=trainer, r=rows: r.append(
@@ -88,7 +83,7 @@ def main() -> None:
         new = new[[*KEYS, *(c for c in new.columns if c not in KEYS)]]
         done = pd.concat([done, new]) if len(done) else new
         write_atomically(TABLE, done.to_csv(index=False, float_format="%.5g").encode())
-        print(*key.values(), f"{result.provenance.get('seconds', '')}", flush=True)
+        print(*key.values(), "done", flush=True)
 
 
 if __name__ == "__main__":
