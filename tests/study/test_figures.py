@@ -131,6 +131,12 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
     ),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
     "trajectories": lambda n: figures.trajectories(odds(n), (0.1, 0.2)),
+    "rule_pulls": lambda n: figures.rule_pulls(
+        pd.DataFrame(
+            [(f"rule {k}", epoch, 99.0, 9.0) for k in range(n) for epoch in (0, 1)],
+            columns=["rule", "epoch", "gradients", "pull"],
+        )
+    ),
     "rivals": lambda n: figures.rivals(*judged(n, 2), 0.5, ROUNDING),
     "rivals, subsets": lambda n: figures.rivals(*judged(2, n), 0.5, ROUNDING),
 }

@@ -30,7 +30,7 @@ from amnl.study.figures.chapter_05_training import (
 from amnl.study.figures.chapter_06_sweep import differences, regrets, sweep_curves, winners
 from amnl.study.figures.chapter_07_units import one_curve, pulls
 from amnl.study.figures.chapter_08_balance import front, pull_curve
-from amnl.study.figures.chapter_09_adaptive import rivals, trajectories
+from amnl.study.figures.chapter_09_adaptive import rivals, rule_pulls, trajectories
 from amnl.study.figures.chapter_11_battery import discharges
 from amnl.study.figures.chapter_12_verdicts import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
@@ -60,7 +60,7 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "differences", "regrets", "sweep_curves", "winners",
     "one_curve", "pulls",
     "front", "pull_curve",
-    "rivals", "trajectories",
+    "rivals", "rule_pulls", "trajectories",
     "discharges",
     "verdict_rates",
 ]  # fmt: skip

@@ -59,6 +59,32 @@ def trajectories(rows: pd.DataFrame, balance: tuple[float, float]) -> Figure:
     return fig
 
 
+def rule_pulls(rows: pd.DataFrame) -> Figure:
+    """Gradients and pulls, RUL's over health's, by epoch: a panel a rule.
+
+    `rows` have the columns `rule`, `epoch`, `gradients` and `pull`.
+    """
+    names = list(dict.fromkeys(rows["rule"]))
+    shape, size = (-(-len(names) // 3), 3), (9.6, 6.6)
+    fig, axes = panels(
+        shape, size, len(names), "epoch", "RUL over health", abreast=2, sharex=True, sharey=True
+    )
+    for ax, name in zip(axes.flat, names, strict=False):
+        line = rows[rows["rule"] == name]
+        ax.axhline(1, color=TOTAL_COLOUR, linewidth=0.8)
+        ax.semilogy(line["epoch"], line["gradients"], color=MUTED, linestyle=SECOND_UNIT, lw=1.4)
+        ax.semilogy(line["epoch"], line["pull"], color=PALETTE["FD001"])
+        ax.set_title(name.replace(", ", ",\n"), fontsize=10)
+        plain_log(ax.yaxis)
+    handles = [
+        Line2D([], [], color=MUTED, linestyle=SECOND_UNIT, label="the gradients alone"),
+        Line2D([], [], color=PALETTE["FD001"], label="after the rule's weights"),
+        Line2D([], [], color=TOTAL_COLOUR, linewidth=0.8, label="equal pulls"),
+    ]
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(3), fontsize=10)
+    return fig
+
+
 def rivals(
     differences: pd.DataFrame, judged: pd.DataFrame, margin: float, rounding: Mapping[str, float]
 ) -> Figure:
