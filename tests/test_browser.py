@@ -73,7 +73,7 @@ TEXTS_OUTSIDE = """() => [...document.querySelectorAll('.drawn text')]
     return word.left < sheet.left - 3 || word.right > sheet.right + 3;
   })
   .map(text => text.textContent)"""
-UNSEEN_FIGURES = """() => [...document.querySelectorAll('.drawn')]
+UNSEEN_FIGURES = """() => [...document.querySelectorAll('.drawn:not(.explorable.live *)')]
   .filter(figure => [...figure.querySelectorAll('svg')].filter(
     svg => svg.getClientRects().length && svg.getBoundingClientRect().width > 0).length !== 1)
   .map(figure => figure.ariaLabel)"""

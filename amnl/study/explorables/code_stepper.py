@@ -127,7 +127,10 @@ def code_stepper(recording: Recording) -> Explorable:
     """The recording, stepped by the reader: buttons, a slider, arrow keys, a click on a line."""
     first = recording.listings[0].name
     return Explorable(
-        "code-stepper", f"{first}, line by line", asdict(recording), _table(recording)
+        "code-stepper",
+        f"What each line of {first} does, one step at a time",
+        asdict(recording),
+        _table(recording),
     )
 
 
