@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import pages
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
@@ -270,14 +269,22 @@ def test_light_dark_and_paper(page: Page) -> None:
     assert page.locator(".stands-in").is_visible() and not page.locator(".stage").is_visible()
 
 
-def test_the_built_pages_hold_their_steppers(browser: Browser, book: Rendered) -> None:
-    page = browser.new_page()
-    for name, steps in (("01-convex-combination", 8), ("03-fixed-weight-loss", 10)):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_built_pages_hold_their_steppers_and_keep_their_places(
+    browser: Browser, book: Rendered, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    for name, steps in (
+        ("01-convex-combination", 8), ("02-numpy-sweep", 24), ("03-fixed-weight-loss", 10),
+        ("09-adaptive-combiners", 15),
+    ):  # fmt: skip
         page.goto((book.html / "notebooks" / f"{name}.html").as_uri())
-        assert page.locator("code-stepper.live").count() == 1
+        element = page.locator("code-stepper.live")
         assert slider(page).get_attribute("max") == str(steps)
+        live = element.evaluate("node => node.offsetHeight")
+        kept = element.evaluate("node => (node.classList.remove('live'), node.offsetHeight)")
+        assert kept == pytest.approx(live, rel=0.06)
     page.close()
-    assert pages.ROOT  # the book of this checkout
 
 
 def test_without_scripts_there_is_a_table(browser: Browser) -> None:

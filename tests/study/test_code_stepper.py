@@ -55,6 +55,24 @@ def test_the_sweep_finds_what_the_function_finds() -> None:
     assert [s.values["first"] for s in steps if s.changed == ["first"]] == ["2", "0"]
 
 
+def test_names_stand_in_the_order_of_the_source() -> None:
+    """The compiler's order is another from Python 3.12 on, where a list is built in place."""
+    (listing,) = record(simulate_sweep, {"a": 1.0}, {"a": 2.0}, [0.5]).listings
+    assert listing.names == [
+        "loss_rul_per_dataset", "loss_hs_per_dataset", "lambdas", "sweep", "best", "name",
+        "loss_rul", "loss_hs", "losses", "least", "first",
+    ]  # fmt: skip
+    (listing,) = record(late, 2).listings
+    assert listing.names == ["n", "total", "parts", "rest"]
+
+
+def late(n: int) -> int:
+    total = n
+    parts = [total + k for k in range(n)]
+    rest = sum(total - k for k in range(n))
+    return len(parts) + rest
+
+
 def test_each_run_is_recorded_anew() -> None:
     """A wrong value could not survive: the same code with other numbers says other numbers."""
     texts = [did(record(combine_losses, 2.0, 4.0, lam))[-1] for lam in (0.0, 0.25, 1.0)]

@@ -211,6 +211,11 @@ class _Source:
                 number += len(span)
             line = span.stop
         self.listing = Listing(function.__qualname__.rpartition("<locals>.")[2], statements)
+        # As written: the compiler's own order is another in another version of Python.
+        arguments = [node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)]
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        names.sort(key=lambda node: (node.lineno, node.col_offset))
+        self.names = list(dict.fromkeys([*arguments, *(node.id for node in names)]))
         mentioned = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
         self.attributes = list(
             dict.fromkeys(
@@ -366,7 +371,7 @@ class _Tracer:
         """Note what the pending statement did, now that it has run."""
         if call.pending is None:
             return
-        values, node = _values(frame, call.source.attributes), call.source.nodes[call.pending]
+        values, node = _values(frame, call.source), call.source.nodes[call.pending]
         changed = [name for name, text in values.items() if call.values.get(name) != text]
         told = dict.fromkeys(name for name in (*_assigned(node), *changed) if name in values)
         did = ", ".join(f"{name} = {values[name]}" for name in told)
@@ -422,7 +427,7 @@ def _assigned(node: ast.stmt | None) -> list[str]:
     return found
 
 
-def _values(frame: FrameType, attributes: Sequence[str]) -> dict[str, str]:
+def _values(frame: FrameType, source: _Source) -> dict[str, str]:
     values: dict[str, str] = {}
 
     def add(name: str, value: Any) -> None:
@@ -433,13 +438,12 @@ def _values(frame: FrameType, attributes: Sequence[str]) -> dict[str, str]:
         if getattr(value, "requires_grad", False) and getattr(value, "is_leaf", False):
             values[f"{name}.grad"] = "none yet" if value.grad is None else str(_text(value.grad))
 
-    names = frame.f_code.co_varnames
-    for name in sorted(frame.f_locals, key=lambda n: names.index(n) if n in names else len(names)):
-        if name == "self":
-            for attribute in attributes:
-                if hasattr(frame.f_locals["self"], attribute):
-                    add(f"self.{attribute}", getattr(frame.f_locals["self"], attribute))
-        elif name.isidentifier() and not name.startswith("_"):
+    for name in source.names:
+        if name == "self" and name in frame.f_locals:
+            for attribute in source.attributes:
+                if hasattr(frame.f_locals[name], attribute):
+                    add(f"self.{attribute}", getattr(frame.f_locals[name], attribute))
+        elif name in frame.f_locals and not name.startswith("_"):
             add(name, frame.f_locals[name])
     return values
 
