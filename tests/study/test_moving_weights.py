@@ -1,16 +1,20 @@
 """The rows of the moving weights are whole runs of the protocol, and say what they should."""
 
 import json
+from types import ModuleType
 
+import gradient_norms
 import numpy as np
-import pandas as pd
 import pytest
 import rule_pulls
 from rule_pulls import KEYS, cells
 
+from amnl import cmapss
+from amnl.cmapss import emulator
 from amnl.study.explorables.moving_weights import HALF, STATIONS, moving_weights, with_pulls
 from amnl.study.protocol import RIVALS, family
 from amnl.study.rows import load_rows
+from amnl.training import TrainConfig, Trainer
 
 ROWS = load_rows("rule_pulls")
 FOUND = with_pulls(ROWS)
@@ -85,28 +89,31 @@ def test_one_unit_alone_can_be_shown() -> None:
     assert [unit["name"] for unit in held["units"]] == ["cycles²"]
 
 
-def test_measuring_leaves_a_training_as_it_is(emulated: pd.DataFrame) -> None:
-    assert emulated["alone"].equals(emulated["measured"])
+def test_the_fixed_half_is_the_training_of_chapter_7() -> None:
+    stored = load_rows("gradient_norms").query("subset == 'FD001' and seed == 0").set_index("epoch")
+    ours = FOUND[FOUND.rule == HALF].set_index("epoch")
+    for unit in (1, 125):
+        ratio = stored[stored.rul_unit == unit].eval("rul_norm / health_norm")
+        found = ours[ours.rul_unit == unit].gradients
+        assert found[:6].to_numpy() == pytest.approx(ratio[:6].to_numpy(), rel=1e-3)
 
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The RUL loss of each epoch of two short trainings, one of them measured."""
-    from amnl import cmapss
-    from amnl.cmapss import emulator
-    from amnl.training import TrainConfig, Trainer
-
+def data(tmp_path_factory: pytest.TempPathFactory) -> cmapss.Data:
     folder = tmp_path_factory.mktemp("fleet")
     emulator.write_fleet(folder, "FD001", seed=3, engines=6, test_engines=4)
-    config = TrainConfig(combiner="grace", stride=8, epochs=3)
-    data = cmapss.load("FD001", 0, folder, stride=8)
-    found = {}
-    for name in ("alone", "measured"):
-        trainer = Trainer(config, data)
+    return cmapss.load("FD001", 0, folder, stride=8)
 
-        def look(record: object, name: str = name, trainer: Trainer = trainer) -> None:
-            if name == "measured":
-                rule_pulls.measure(trainer)
 
-        found[name] = [record["rul_loss"] for record in trainer.fit(on_epoch=look).history]
-    return pd.DataFrame(found)
+@pytest.mark.parametrize(
+    ("tool", "combiner"),
+    [(rule_pulls, "fixed"), (rule_pulls, "grace"), (rule_pulls, "amnl"), (gradient_norms, "fixed")],
+)
+def test_measuring_leaves_a_training_as_it_is(
+    data: cmapss.Data, tool: ModuleType, combiner: str
+) -> None:
+    config = TrainConfig(combiner=combiner, stride=8, epochs=3)
+    alone, measured = Trainer(config, data), Trainer(config, data)
+    before = [record["rul_loss"] for record in alone.fit().history]
+    after = measured.fit(on_epoch=lambda record: tool.measure(measured)).history
+    assert [record["rul_loss"] for record in after] == before

@@ -26,28 +26,27 @@ KEYS = ["subset", "seed", "rul_unit"]
 def measure(trainer: Trainer) -> dict[str, float]:
     """Mean over the batches: loss and gradient norm of each task, on the trunk, and their cosine;
     `total_norm` is that of the mixed loss over all parameters, before clipping. Nothing of it
-    reaches the training: it works on a copy, and the random state is put back."""
+    reaches the training: it works on a copy, and the run's random state is put back."""
     order = torch.Generator().manual_seed(0)
     batches = list(trainer.train.shuffled(trainer.config.batch_size, order))[:4]
-    live, rows = trainer.model, []
-    with torch.random.fork_rng():
-        trainer.model = copy.deepcopy(live).train()
-        shared, every = list(trainer.model.trunk.parameters()), list(trainer.model.parameters())
-        for index in batches:
-            losses = trainer.task_losses(index)
-            rul, health = task_gradients(losses, shared)
-            total = torch.autograd.grad(trainer.mtl_loss(*losses), every)
-            rows.append(
-                {
-                    "rul_loss": losses[0].item(),
-                    "health_loss": losses[1].item(),
-                    "rul_norm": float(rul.norm()),
-                    "health_norm": float(health.norm()),
-                    "cosine": float(torch.cosine_similarity(rul, health, dim=0)),
-                    "total_norm": float(torch.cat([g.flatten() for g in total]).norm()),
-                }
-            )
-        trainer.model = live
+    live, random, rows = trainer.model, trainer.isolation.random, []
+    trainer.model = copy.deepcopy(live).train()
+    shared, every = list(trainer.model.trunk.parameters()), list(trainer.model.parameters())
+    for index in batches:
+        losses = trainer.task_losses(index)
+        rul, health = task_gradients(losses, shared)
+        total = torch.autograd.grad(trainer.mtl_loss(*losses), every)
+        rows.append(
+            {
+                "rul_loss": losses[0].item(),
+                "health_loss": losses[1].item(),
+                "rul_norm": float(rul.norm()),
+                "health_norm": float(health.norm()),
+                "cosine": float(torch.cosine_similarity(rul, health, dim=0)),
+                "total_norm": float(torch.cat([g.flatten() for g in total]).norm()),
+            }
+        )
+    trainer.model, trainer.isolation.random = live, random
     return pd.DataFrame(rows).mean().to_dict()
 
 
