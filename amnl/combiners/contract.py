@@ -1,9 +1,9 @@
 """What every combiner does, and the checks of the losses and settings that come in."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -11,15 +11,17 @@ from torch import Tensor, distributed, nn
 
 
 class Combiner(nn.Module):
-    """Two losses in, one total out: what the trainer may rely on.
+    """Two losses in, or more, one total out: what the trainer may rely on.
 
-    A subclass writes `forward(rul_loss, health_loss, **extras)`, which returns the 0-D total, and
-    `get_name`.
+    A subclass writes `forward(rul_loss, health_loss, *more, **extras)`, which returns the 0-D
+    total, and `get_name`. A rule that weighs more than two losses says so in `for_losses`.
 
     Parameters
     ----------
     rul_weight, health_weight
         What the two losses are multiplied by, as far as they are fixed.
+    more_weights
+        Of further losses, as far as they are fixed.
     signed
         Whether the rule makes sense for losses below zero.
 
@@ -32,15 +34,26 @@ class Combiner(nn.Module):
     across_ranks = True  # average over the processes of `torch.distributed`
     went_negative: Tensor | None  # whether a loss has been; None where the sign does not matter
 
-    def __init__(self, rul_weight: float, health_weight: float, *, signed: bool = True) -> None:
+    def __init__(
+        self,
+        rul_weight: float,
+        health_weight: float,
+        more_weights: Sequence[float] = (),
+        *,
+        signed: bool = True,
+    ) -> None:
         super().__init__()
         self.rul_weight = _weight("rul_weight", rul_weight)
         self.health_weight = _weight("health_weight", health_weight)
+        self.more_weights = tuple(
+            _weight(f"weight_{k}", weight) for k, weight in enumerate(more_weights, start=3)
+        )
+        self.losses = 2 + len(self.more_weights)  # how many are weighed
         flag = None if signed else torch.zeros((), dtype=torch.bool)
         self.register_buffer("went_negative", flag, persistent=False)
 
     def get_weights(self) -> dict[str, float]:
-        """The weights as plain floats, for logs: `rul_weight` and `health_weight`.
+        """The weights as plain floats, for logs: `rul_weight`, `health_weight`, `weight_3`, ...
 
         Raises
         ------
@@ -49,8 +62,36 @@ class Combiner(nn.Module):
         """
         if self.went_negative is not None and bool(self.went_negative):
             raise ValueError(self._refusal("one has been"))
-        rul, health = self._current_weights()
-        return {"rul_weight": rul, "health_weight": health}
+        names = ["rul_weight", "health_weight", *(f"weight_{k}" for k in range(3, self.losses + 1))]
+        return dict(zip(names, self._current_weights(), strict=True))
+
+    def for_losses(self, count: int) -> Self:
+        """The same rule for `count` losses, from its start: call it before the training.
+
+        Raises
+        ------
+        ValueError
+            For fewer than two, and for a rule that weighs two losses and no more.
+
+        Examples
+        --------
+        >>> from amnl.combiners import GABALoss
+        >>> len(GABALoss().for_losses(3).get_weights())
+        3
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+            raise ValueError(f"for_losses takes a whole number from 2 on, got {count!r}")
+        if count != self.losses:
+            self._start(count)
+            self.losses = count
+        return self
+
+    def _start(self, count: int) -> None:
+        """Make the state for so many losses anew."""
+        raise ValueError(
+            f"{self.get_name()} weighs {self.losses} losses, not {count}; for more than two take "
+            "gaba, gradnorm, uncertainty or dwa, or FixedWeightLoss with a weight for each"
+        )
 
     def get_name(self) -> str:
         """A short label for logs and tables."""
@@ -64,20 +105,29 @@ class Combiner(nn.Module):
         """Whether a call may move the state."""
         return self.training and torch.is_grad_enabled()
 
-    def checked(self, rul_loss: Tensor, health_loss: Tensor) -> tuple[Tensor, Tensor]:
-        """The two losses, if they are what this rule can weigh; see the head of the room."""
-        _check_scalars(rul_loss, health_loss)
+    def checked(self, *losses: Tensor) -> tuple[Tensor, ...]:
+        """The losses, if they are what this rule can weigh; see the head of the room."""
+        named = dict(zip(loss_names(len(losses)), losses, strict=True))
+        _check_scalars(named)
+        if len(losses) != self.losses:
+            raise ValueError(
+                f"{self.get_name()} was made for {self.losses} losses, got {len(losses)}; "
+                f"combiner.for_losses({len(losses)}) makes it for these, and FixedWeightLoss takes "
+                "a weight for each"
+            )
         if self.went_negative is None:
-            return rul_loss, health_loss
-        if rul_loss.device.type == "cpu" and not torch.compiler.is_compiling():
-            for name, loss in (("rul_loss", rul_loss), ("health_loss", health_loss)):
+            return losses
+        if losses[0].device.type == "cpu" and not torch.compiler.is_compiling():
+            for name, loss in named.items():
                 if loss < 0:
                     raise ValueError(self._refusal(f"{name} is {loss.item():g}"))
-            return rul_loss, health_loss
-        negative = (rul_loss < 0) | (health_loss < 0)
+            return losses
+        negative = losses[0] < 0
+        for loss in losses[1:]:
+            negative = negative | (loss < 0)
         self.went_negative.logical_or_(negative)
         factor = torch.where(negative, math.nan, 1.0)
-        return rul_loss * factor.to(rul_loss.dtype), health_loss * factor.to(health_loss.dtype)
+        return tuple(loss * factor.to(loss.dtype) for loss in losses)
 
     def over_ranks(self, values: Tensor) -> Tensor:
         """Detached values, averaged over the processes of a distributed training."""
@@ -88,7 +138,7 @@ class Combiner(nn.Module):
         return mean / distributed.get_world_size()
 
     def _current_weights(self) -> Iterable[float]:
-        return self.rul_weight, self.health_weight
+        return self.rul_weight, self.health_weight, *self.more_weights
 
     def _refusal(self, what: str) -> str:
         return (
@@ -113,22 +163,37 @@ class AdaptiveCombiner(Combiner):
     Parameters
     ----------
     total
-        What the two weights sum to; they start equal.
+        What two weights sum to; they start equal. Of more losses each starts like these two.
     signed
         As for `Combiner`.
     """
 
-    weights: Tensor  # (2,), RUL first
+    weights: Tensor  # (K,), RUL first
 
     def __init__(self, total: float = 1.0, *, signed: bool = True) -> None:
         super().__init__(total / 2, total / 2, signed=signed)
-        self.register_buffer("weights", torch.full((2,), total / 2, dtype=_state_dtype()))
+        AdaptiveCombiner._start(self, 2)  # a subclass adds its own state when its settings are set
 
-    def weighted(self, rul_loss: Tensor, health_loss: Tensor) -> Tensor:
-        """The weighted sum of two losses, 0-D."""
+    def _start(self, count: int) -> None:
+        """Weights of each kind begin equal; a subclass adds its own state."""
+        each = torch.full((count,), self._equal(count), dtype=_state_dtype())
+        self.register_buffer("weights", each)
+
+    def _equal(self, count: int) -> float:
+        """What each of `count` equal weights is."""
+        return self.rul_weight
+
+    def weighted(self, *losses: Tensor) -> Tensor:
+        """The weighted sum of the losses, 0-D."""
+        dtype = losses[0].dtype
+        for loss in losses[1:]:
+            dtype = torch.promote_types(dtype, loss.dtype)
         # A copy: a second call moves the weights while the first total still waits for `backward`.
-        weights = self.weights.clone().to(torch.promote_types(rul_loss.dtype, health_loss.dtype))
-        return weights[0] * rul_loss + weights[1] * health_loss
+        weights = self.weights.clone().to(dtype)
+        total = weights[0] * losses[0] + weights[1] * losses[1]
+        for weight, loss in zip(weights[2:], losses[2:], strict=True):
+            total = total + weight * loss
+        return total
 
     def _current_weights(self) -> Iterable[float]:
         return cast(list[float], self.weights.tolist())
@@ -158,8 +223,13 @@ def _weight(name: str, value: Any) -> float:
     return _number(name, value, lambda v: v >= 0.0, "be a finite number that is not negative")
 
 
-def _check_scalars(rul_loss: Tensor, health_loss: Tensor) -> None:
-    for name, loss in (("rul_loss", rul_loss), ("health_loss", health_loss)):
+def loss_names(count: int) -> list[str]:
+    """What `count` losses are called in messages."""
+    return ["rul_loss", "health_loss", *(f"loss_{k}" for k in range(3, count + 1))]
+
+
+def _check_scalars(losses: Mapping[str, Tensor]) -> None:
+    for name, loss in losses.items():
         if not isinstance(loss, Tensor):
             raise ValueError(
                 f"{name} must be a 0-D tensor, got {type(loss).__name__} {loss!r}; pass the loss "

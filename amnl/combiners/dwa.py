@@ -28,12 +28,12 @@ class DWALoss(AdaptiveCombiner):
     -----
     After each epoch::
 
-        w = 2 · softmax(pace / temperature),    pace_i = mean L_i / mean L_i of the epoch before
+        w = K · softmax(pace / temperature),    pace_i = mean L_i / mean L_i of the epoch before
 
-    - `w`: the weights; for the first two epochs both are 1
-    - `pace_i`: how slowly a loss falls. Where one is NaN or infinite (a loss of exactly 0), both
+    - `w`: the weights of K losses, 2 unless `for_losses` says more; for the first two epochs 1
+    - `pace_i`: how slowly a loss falls. Where one is NaN or infinite (a loss of exactly 0), all
       weights are 1 again
-    - `mean L_i`: a loss's mean over the epoch's batches with two finite losses. An epoch without
+    - `mean L_i`: a loss's mean over the epoch's batches with finite losses. An epoch without
       such a batch changes nothing
 
     References
@@ -51,27 +51,32 @@ class DWALoss(AdaptiveCombiner):
     {'rul_weight': 0.876, 'health_weight': 1.124}
     """
 
-    loss_sum: Tensor  # (2,), RUL first, over the steps of this epoch
+    loss_sum: Tensor  # (K,), RUL first, over the steps of this epoch
     steps: Tensor
-    averages: Tensor  # (2, 2), mean losses of the last two epochs, older first; NaN till there are
+    averages: Tensor  # (2, K), mean losses of the last two epochs, older first; NaN till there are
 
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__(total=2.0, signed=False)
         self.temperature = _number("temperature", temperature, lambda v: v > 0.0, "lie in (0, ∞)")
-        self.register_buffer("loss_sum", torch.zeros(2, dtype=torch.float64))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("averages", torch.full((2, 2), math.nan, dtype=torch.float64))
+        self._start(2)
 
-    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+    def _start(self, count: int) -> None:
+        super()._start(count)
+        self.register_buffer("loss_sum", torch.zeros(count, dtype=torch.float64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("averages", torch.full((2, count), math.nan, dtype=torch.float64))
+
+    def forward(
+        self, rul_loss: Tensor, health_loss: Tensor, *more: Tensor, **extras: Any
+    ) -> Tensor:
         """The weighted sum, 0-D. `extras` are ignored."""
-        rul_loss, health_loss = self.checked(rul_loss, health_loss)
+        losses = self.checked(rul_loss, health_loss, *more)
         if self.learning:
-            losses = torch.stack([rul_loss, health_loss]).detach().to(self.loss_sum)
-            losses = self.over_ranks(losses)
-            finite = losses.isfinite().all()
-            self.loss_sum += torch.where(finite, losses, 0.0)
+            values = self.over_ranks(torch.stack(losses).detach().to(self.loss_sum))
+            finite = values.isfinite().all()
+            self.loss_sum += torch.where(finite, values, 0.0)
             self.steps += finite
-        return self.weighted(rul_loss, health_loss)
+        return self.weighted(*losses)
 
     def end_epoch(self) -> None:
         """Set the weights for the next epoch."""
@@ -81,7 +86,7 @@ class DWALoss(AdaptiveCombiner):
         self.loss_sum.zero_()
         self.steps.zero_()
         pace = self.averages[1] / self.averages[0]
-        moved = 2.0 * torch.softmax(pace / self.temperature, dim=0)
+        moved = self.losses * torch.softmax(pace / self.temperature, dim=0)
         moved = torch.where(moved.isfinite().all(), moved, 1.0)
         self.weights.copy_(torch.where(trained, moved, self.weights))
 

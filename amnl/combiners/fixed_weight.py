@@ -4,13 +4,13 @@ from typing import Any
 
 from torch import Tensor
 
-from amnl.combiners.contract import Combiner, _check_scalars, _number
+from amnl.combiners.contract import Combiner, _number
 from amnl.combiners.registry import register
 
 
 @register("fixed")
 class FixedWeightLoss(Combiner):
-    """`rul_weight · rul_loss + health_weight · health_loss`, fixed for good.
+    """`rul_weight · rul_loss + health_weight · health_loss`, fixed for good; or of K losses.
 
     The weights are plain floats: not parameters, so no optimiser can move
     them, and not buffers, so a checkpoint carries none of them.
@@ -21,11 +21,14 @@ class FixedWeightLoss(Combiner):
         At least 0. They need not sum to 1; the source leaves that to the
         caller, and doubling both doubles the loss. `FixedWeightLoss.convex(lam)`
         builds the convex one.
+    *more_weights
+        Of further losses, in their order.
 
     Raises
     ------
     ValueError
-        For a weight that is negative, NaN, infinite or no real number.
+        For a weight that is negative, NaN, infinite or no real number, and for another number of
+        losses.
 
     References
     ----------
@@ -37,10 +40,15 @@ class FixedWeightLoss(Combiner):
     >>> combiner = FixedWeightLoss(0.75, 0.25)
     >>> float(combiner(torch.tensor(2.0), torch.tensor(1.0)))
     1.75
+    >>> three = FixedWeightLoss(0.5, 0.25, 0.25)
+    >>> float(three(torch.tensor(2.0), torch.tensor(1.0), torch.tensor(1.0)))
+    1.5
     """
 
-    def __init__(self, rul_weight: float = 0.5, health_weight: float = 0.5) -> None:
-        super().__init__(rul_weight, health_weight)
+    def __init__(
+        self, rul_weight: float = 0.5, health_weight: float = 0.5, *more_weights: float
+    ) -> None:
+        super().__init__(rul_weight, health_weight, more_weights)
 
     @classmethod
     def convex(cls, lam: float) -> "FixedWeightLoss":
@@ -52,14 +60,18 @@ class FixedWeightLoss(Combiner):
         self,
         rul_loss: Tensor,
         health_loss: Tensor,
+        *more: Tensor,
         **extras: Any,
     ) -> Tensor:
         """The weighted sum, 0-D. A fixed weight ignores all `extras`."""
-        _check_scalars(rul_loss, health_loss)
-        return self.rul_weight * rul_loss + self.health_weight * health_loss
+        self.checked(rul_loss, health_loss, *more)
+        total = self.rul_weight * rul_loss + self.health_weight * health_loss
+        for weight, loss in zip(self.more_weights, more, strict=True):
+            total = total + weight * loss
+        return total
 
     def get_name(self) -> str:
-        return f"Fixed({self.rul_weight:.2f}/{self.health_weight:.2f})"
+        return f"Fixed({'/'.join(f'{w:.2f}' for w in self._current_weights())})"
 
 
 @register("v7")

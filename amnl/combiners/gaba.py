@@ -1,11 +1,12 @@
 """GABA and GRACE: weights under which both gradients come out equally long."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from amnl.combiners.contract import _number, _state_dtype
+from amnl.combiners.contract import _number
 from amnl.combiners.gradients import GradientCombiner, Losses
 from amnl.combiners.registry import register
 
@@ -14,14 +15,17 @@ from amnl.combiners.registry import register
 class GABALoss(GradientCombiner):
     """Gradient-aware balancing: a task's weight is the *other* task's share of the gradient norms.
 
+    Of K losses (`for_losses`) each weight is as 1 / its norm, so that all weighted gradients are
+    equally long.
+
     Parameters
     ----------
     beta
         Decay of the weights' running mean, in [0, 1).
     floor
-        Least weight, in [0, 0.5].
+        Least weight, in [0, 0.5]; with more than two losses at most 1 / K.
     warmup
-        During this many first steps both weights are 0.5, while the mean settles; at least 0.
+        During this many first steps the weights are equal, while the mean settles; at least 0.
 
     Raises
     ------
@@ -38,7 +42,7 @@ class GABALoss(GradientCombiner):
 
     - `g`: norm of a loss's gradient over all shared parameters
     - `r`: raw weights, with which both weighted gradients are equally long. For two tasks that is
-      IMTL-G (Liu et al. 2021)
+      IMTL-G (Liu et al. 2021); for more it is that at gradients at right angles
     - `e`: exponential mean of the raw weights, from 0.5 on; `β`: `beta`
     - `w`: the weights used; they sum to 1
 
@@ -66,7 +70,7 @@ class GABALoss(GradientCombiner):
     {'rul_weight': 0.25, 'health_weight': 0.75}
     """
 
-    ema_weights: Tensor  # (2,), RUL first
+    ema_weights: Tensor  # (K,), RUL first
     step_count: Tensor  # of training steps with finite losses and norms
 
     def __init__(self, beta: float = 0.99, floor: float = 0.05, warmup: int = 100) -> None:
@@ -75,8 +79,19 @@ class GABALoss(GradientCombiner):
         self.floor = _number("floor", floor, lambda v: 0.0 <= v <= 0.5, "lie in [0, 0.5]")
         self.warmup = _number("warmup", warmup, lambda v: v >= 0.0, "lie in [0, ∞)")
         self.label = "GABA"
-        self.register_buffer("ema_weights", torch.full((2,), 0.5, dtype=_state_dtype()))
+        self._start(2)
+
+    def _start(self, count: int) -> None:
+        if self.floor > 1.0 / count:
+            raise ValueError(
+                f"floor must lie in [0, {1 / count:.3g}] for {count} losses, got {self.floor:g}"
+            )
+        super()._start(count)
+        self.register_buffer("ema_weights", self.weights.clone())
         self.register_buffer("step_count", torch.zeros((), dtype=torch.int64))
+
+    def _equal(self, count: int) -> float:
+        return 1.0 / count
 
     def training_total(self, losses: Losses, shared: list[Tensor], model: object) -> Tensor:
         """The weighted sum; with `model`, one whose gradient is known."""
@@ -91,10 +106,10 @@ class GABALoss(GradientCombiner):
         total = self.weighted(*losses)
         if not known:
             return total
-        w_rul, w_health = self.weights.unbind()
+        weights = self.weights.unbind()
         mixtures = [
-            (p, w_rul.to(rul.dtype) * rul + w_health.to(rul.dtype) * health)
-            for p, rul, health in zip([*shared, *others], *gradients, strict=True)
+            (p, _mixture(weights, of_each))
+            for p, *of_each in zip([*shared, *others], *gradients, strict=True)
             if id(p) in targets
         ]
         at, mixed = zip(*mixtures, strict=True)
@@ -104,14 +119,16 @@ class GABALoss(GradientCombiner):
         return self.label
 
     def _move(self, norms: Tensor, finite: Tensor) -> None:
-        raw = (norms.flip(0) / norms.sum()).to(self.ema_weights)  # each task gets the other's
+        others = _products_of_others(norms)  # of two norms: each gets the other's
+        raw = (others / others.sum()).to(self.ema_weights)
         # `where`, not `if`: reading a norm on the host would stall a GPU at every step.
         raw = torch.where(finite & raw.isfinite().all(), raw, self.ema_weights)
         self.ema_weights.lerp_(raw, 1.0 - self.beta)
         self.step_count += finite
         floored = self.ema_weights.clamp(min=self.floor)
         settled = floored / floored.sum()
-        self.weights.copy_(torch.where(self.step_count > self.warmup, settled, 0.5))
+        equal = self._equal(self.losses)
+        self.weights.copy_(torch.where(self.step_count > self.warmup, settled, equal))
 
 
 @register("grace")
@@ -122,6 +139,20 @@ def grace(beta: float = 0.99, floor: float = 0.05, warmup: int = 100) -> GABALos
     combiner = GABALoss(beta, floor, warmup)
     combiner.label = "GRACE"
     return combiner
+
+
+def _products_of_others(norms: Tensor) -> Tensor:
+    """For each norm the product of all others, (K,): as 1 / norm, and defined where one is 0."""
+    kept = ~torch.eye(len(norms), dtype=torch.bool, device=norms.device)
+    return torch.where(kept, norms, 1.0).prod(dim=1)
+
+
+def _mixture(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+    """The weighted sum of the losses' gradients at one parameter."""
+    total = weights[0].to(gradients[0].dtype) * gradients[0]
+    for weight, gradient in zip(weights[1:], gradients[1:], strict=True):
+        total = total + weight.to(gradient.dtype) * gradient
+    return total
 
 
 class _KnownGradient(torch.autograd.Function):

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
-from amnl.combiners.contract import AdaptiveCombiner
+from amnl.combiners.contract import AdaptiveCombiner, loss_names
 
-Losses = tuple[Tensor, Tensor]  # RUL first
+Losses = tuple[Tensor, ...]  # RUL first
 Tensors = Sequence[Tensor]
-_NAMES = ("rul_loss", "health_loss")
 
 
 def task_gradients(losses: Tensors, parameters: Tensors, keep_graph: bool = True) -> list[Tensor]:
@@ -59,7 +58,7 @@ class GradientCombiner(AdaptiveCombiner):
         self,
         rul_loss: Tensor,
         health_loss: Tensor,
-        *,
+        *more: Tensor,
         shared_params: Iterable[Tensor] | Tensor | None = None,
         model: nn.Module | None = None,
         **extras: Any,
@@ -68,8 +67,8 @@ class GradientCombiner(AdaptiveCombiner):
 
         Parameters
         ----------
-        rul_loss, health_loss
-            0-D, with a graph.
+        rul_loss, health_loss, *more
+            0-D, with a graph; as many as the rule was made for.
         shared_params
             The parameters that both tasks train, at which gradients are compared.
         model
@@ -83,7 +82,7 @@ class GradientCombiner(AdaptiveCombiner):
             In training: without `shared_params`, with all of them frozen, where one is no tensor,
             where a loss has no gradient, or reaches none of those compared.
         """
-        losses = self.checked(rul_loss, health_loss)
+        losses = self.checked(rul_loss, health_loss, *more)
         if not self.learning:
             return self.weighted(*losses)
         training_total = self.training_total
@@ -100,16 +99,16 @@ class GradientCombiner(AdaptiveCombiner):
     ) -> tuple[Tensor, list[list[Tensor]]]:
         """How long each loss's gradient is at `shared`, and the gradients there and at `others`.
 
-        Lengths have shape (2,), in float64: tiny and huge gradients keep their ratio. A parameter
+        Lengths have shape (K,), in float64: tiny and huge gradients keep their ratio. A parameter
         that a loss does not reach has the gradient 0. `half` says that gradients pass through
         float16, `keep` that the graph is wanted again.
         """
         parameters = [*shared, *others]
         lengths, gradients = [], []
-        for name, loss in zip(_NAMES, losses, strict=True):
+        for name, loss in zip(loss_names(len(losses)), losses, strict=True):
             scale = self._half_scale_of(loss) if half else None
             upstream = None if scale is None else scale.to(loss.dtype)
-            graph = keep or loss is losses[0]
+            graph = keep or loss is not losses[-1]
             found = torch.autograd.grad(loss, parameters, upstream, graph, allow_unused=True)
             if all(g is None for g in found[: len(shared)]):
                 raise ValueError(
@@ -129,7 +128,7 @@ class GradientCombiner(AdaptiveCombiner):
 
     def reached(self, losses: Losses) -> tuple[list[Tensor], bool]:
         """The leaves that the losses' gradients reach, and whether these pass through float16."""
-        for name, loss in zip(_NAMES, losses, strict=True):
+        for name, loss in zip(loss_names(len(losses)), losses, strict=True):
             if not loss.requires_grad:
                 raise ValueError(
                     f"{name} has no gradient, and {self.get_name()} compares gradients; pass the "

@@ -38,9 +38,9 @@ class GradNormLoss(GradientCombiner):
 
     - `∇ L_i`: gradient of a loss at the last shared weight matrix: of `shared_params`, the last
       that is trained and has two dimensions or more
-    - `r_i`: L_i over its value at the first step (the first with two losses that are finite and not
-      0), relative to the mean of the two
-    - `w_i`: the weights, rescaled to sum to 2 after each step; `α`: `alpha`
+    - `r_i`: L_i over its value at the first step (the first with losses that are all finite and not
+      0), relative to the mean of all
+    - `w_i`: the weights, rescaled to sum to 2 after each step, or to K; `α`: `alpha`
 
     No other gradient reaches the weights, and this one reaches nothing else. With norms or losses
     that are NaN or infinite, the weights are not moved.
@@ -63,7 +63,7 @@ class GradNormLoss(GradientCombiner):
     True
     """
 
-    initial_losses: Tensor  # (2,), RUL first
+    initial_losses: Tensor  # (K,), RUL first
     started: Tensor  # whether they are known
 
     def __init__(self, alpha: float = 1.5, speed: float = 25.0, floor: float = 0.01) -> None:
@@ -71,10 +71,15 @@ class GradNormLoss(GradientCombiner):
         self.alpha = _number("alpha", alpha, lambda v: v >= 0.0, "lie in [0, ∞)")
         self.speed = _number("speed", speed, lambda v: v > 0.0, "lie in (0, ∞)")
         self.floor = _number("floor", floor, lambda v: 0.0 < v <= 1.0, "lie in (0, 1]")
+        self._start(2)
+
+    def _start(self, count: int) -> None:
+        super()._start(count)
         # An optimiser moves a parameter by about its learning rate; the weight is `speed` times it.
-        self.slow_weights = nn.Parameter(torch.full((2,), 1.0 / self.speed, dtype=_state_dtype()))
+        slow = torch.full((count,), 1.0 / self.speed, dtype=_state_dtype())
+        self.slow_weights = nn.Parameter(slow)
         self._optimiser_check = OptimiserCheck()
-        self.register_buffer("initial_losses", torch.ones(2, dtype=_state_dtype()))
+        self.register_buffer("initial_losses", torch.ones(count, dtype=_state_dtype()))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def training_total(self, losses: Losses, shared: list[Tensor], model: object) -> Tensor:
@@ -115,7 +120,7 @@ class GradNormLoss(GradientCombiner):
 
     @torch.no_grad()
     def _rescale(self) -> None:
-        """Take over what the optimiser did to the weights, rescaled to sum to 2."""
+        """Take over what the optimiser did to the weights, rescaled to sum to their number."""
         moved = (self.speed * self.slow_weights).clamp(min=self.floor)
-        self.weights.copy_(2.0 * moved / moved.sum())
+        self.weights.copy_(self.losses * moved / moved.sum())
         self.slow_weights.copy_(self.weights / self.speed)

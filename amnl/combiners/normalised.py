@@ -84,7 +84,7 @@ class AMNLFixedLoss(Combiner):
 
     def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
         """The weighted sum of the normalised losses, 0-D. `extras` are ignored."""
-        rul_loss, health_loss = self.checked(rul_loss, health_loss)
+        rul_loss, health_loss = self.checked(rul_loss, health_loss)  # two, and no more
         losses = torch.stack([rul_loss, health_loss]).detach()
         scale_of = self._scale
         if torch.compiler.is_compiling():

@@ -54,7 +54,7 @@ def settings_of(name: str) -> dict[str, object]:
     ValueError
         For an unknown name; it lists the known ones.
     """
-    return {p.name: p.default for p in _parameters(name)}
+    return {p.name: p.default for p in _parameters(name) if p.kind is not p.VAR_POSITIONAL}
 
 
 def make_combiner(name: str, **settings: Any) -> Combiner:

@@ -34,7 +34,7 @@ class UncertaintyLoss(Combiner):
         ½ e^(−s_rul) · L_rul + ½ s_rul + e^(−s_health) · L_health + ½ s_health
 
     - `s`: log σ², learned, from 0 on; the two halves differ, as one task is a regression and one a
-      classification
+      classification. Further losses (`for_losses`) enter as the second does
     - `L`: the two losses. For losses that stand still the minimum is at `s_rul = log L_rul` and
       `s_health = log 2 L_health`
 
@@ -60,13 +60,17 @@ class UncertaintyLoss(Combiner):
     def __init__(self, speed: float = 1.0) -> None:
         super().__init__(0.5, 1.0, signed=False)
         self.speed = _number("speed", speed, lambda v: v > 0.0, "lie in (0, ∞)")
-        self.slow_log_variances = nn.Parameter(torch.zeros(2, dtype=_state_dtype()))
+        self._start(2)
+
+    def _start(self, count: int) -> None:
+        self.slow_log_variances = nn.Parameter(torch.zeros(count, dtype=_state_dtype()))
         self._optimiser_check = OptimiserCheck()
 
-    def forward(self, rul_loss: Tensor, health_loss: Tensor, **extras: Any) -> Tensor:
+    def forward(
+        self, rul_loss: Tensor, health_loss: Tensor, *more: Tensor, **extras: Any
+    ) -> Tensor:
         """The total above, 0-D. `extras` are ignored."""
-        rul_loss, health_loss = self.checked(rul_loss, health_loss)
-        losses = torch.stack([rul_loss, health_loss])
+        losses = torch.stack(self.checked(rul_loss, health_loss, *more))
         dtype = losses.dtype
         # e^(−s) outgrows float16 at once.
         losses = losses.to(torch.promote_types(dtype, torch.float32))
@@ -81,12 +85,15 @@ class UncertaintyLoss(Combiner):
         values = losses.detach()
         s = torch.where((values > 0) & values.isfinite(), s, s.detach())
         precision = torch.exp(-s)
-        total = 0.5 * precision[0] * losses[0] + precision[1] * losses[1] + 0.5 * s.sum()
+        total = 0.5 * precision[0] * losses[0] + precision[1] * losses[1]
+        for k in range(2, len(losses)):
+            total = total + precision[k] * losses[k]
+        total = total + 0.5 * s.sum()
         return total.to(dtype)
 
     def get_name(self) -> str:
         return "Uncertainty" if self.speed == 1 else f"Uncertainty({self.speed:g}x)"
 
     def _current_weights(self) -> Iterable[float]:
-        rul, health = torch.exp(-self.speed * self.slow_log_variances.detach()).tolist()
-        return 0.5 * rul, health
+        rul, *others = torch.exp(-self.speed * self.slow_log_variances.detach()).tolist()
+        return 0.5 * rul, *others

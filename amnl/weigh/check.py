@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from amnl.weigh.check_losses import check_rows, outside_parameters, shared_parameters, two_losses
+from amnl.weigh.check_losses import (
+    check_rows,
+    outside_notes,
+    reached_parameters,
+    shared_parameters,
+    two_losses,
+    unused_notes,
+)
 from amnl.weigh.check_metric import check_metric
 from amnl.weigh.check_seed import check_seed
 from amnl.weigh.combiner import check_combiner
@@ -35,12 +42,7 @@ def check(problem: Problem, lams: Sequence[float], same_start: bool = False) -> 
     no parameter is shared, the combiner does not combine, or the metric is no finite number or not
     the same number twice.
     """
-    models: list[nn.Module] = []
-    for seed in (0, 0, 1):
-        with seeded(seed):
-            models.append(problem.build())
-    model, untouched, other = models
-    check_seed(models, same_start)
+    model, untouched, other = fresh_models(problem, same_start)
     check_rows(problem, other)
     with seeded(0):
         model.train()
@@ -56,12 +58,19 @@ def check(problem: Problem, lams: Sequence[float], same_start: bool = False) -> 
         notes = check_combiner(problem, pair, model, common, lams[0])
         scale = measured_scale(problem, model, common)
         notes += sample_weight_notes(problem, model, batch, max(lams))
-        if outside := outside_parameters(model, pair):
-            notes.append(
-                f"losses() goes through {outside} parameters that are not the model's: no run "
-                "trains them. Make their layer in build(), as a part of the model"
-            )
+        notes += unused_notes(model, reached_parameters(model, pair))
+        notes += outside_notes(model, pair)
         untrained = check_metric(problem, untouched)  # training mode moves statistics
     if same_start:
         notes.append("same_start: seeds differ in the order of batches and the like alone")
     return Checked(scale, untrained, shared, tuple(notes))
+
+
+def fresh_models(problem: Problem, same_start: bool) -> list[nn.Module]:
+    """Models of the seeds 0, 0 and 1. Raises `ProblemError` where no seed decides them."""
+    models: list[nn.Module] = []
+    for seed in (0, 0, 1):
+        with seeded(seed):
+            models.append(problem.build())
+    check_seed(models, same_start)
+    return models

@@ -1,7 +1,7 @@
 """Are the two losses what a sweep can combine?"""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,36 +19,94 @@ def two_losses(problem: Problem, model: nn.Module, batch: Any) -> tuple[Tensor, 
     with refuse_other_shapes("a loss"):
         pair = problem.losses(model, batch)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        got = "one tensor" if isinstance(pair, Tensor) else type(pair).__name__
-        got += f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
+        more = isinstance(pair, tuple | list) and len(pair) > 2
         raise ProblemError(
-            f"losses(model, batch) returned {got}; return the primary and the auxiliary loss, "
-            "`return primary, auxiliary`, not yet combined"
+            f"losses(model, batch) returned {_kind(pair)}; return the primary and the auxiliary "
+            "loss, `return primary, auxiliary`, not yet combined"
+            + "; amnl.weigh.weigh_losses takes more than two"
+            * more
         )
-    for name, loss in zip(("primary", "auxiliary"), pair, strict=True):
+    check_each({"the primary loss": pair[0], "the auxiliary loss": pair[1]})
+    return pair[0], pair[1]
+
+
+def named_losses(given: Any) -> dict[str, Tensor]:
+    """K ≥ 2 losses by name: a dict's keys, or a, b, c, ...; the primary one is first.
+
+    Raises `ProblemError` for what is no such collection of finite 0-D tensors with gradients.
+    """
+    if isinstance(given, Mapping):
+        named = {str(name): loss for name, loss in given.items()}
+    elif isinstance(given, tuple | list):
+        named = {letters(k): loss for k, loss in enumerate(given)}
+    else:
+        named = {}
+    if len(named) < 2:
+        raise ProblemError(
+            f"losses(model, batch) returned {_kind(given)}; return two losses or more, the primary "
+            "one first, not yet combined: `return primary, auxiliary`, or a dict of them"
+        )
+    check_each({f"the loss {name}": loss for name, loss in named.items()})
+    return named
+
+
+def letters(k: int) -> str:
+    """a, b, ..., z, then loss27 and so on: what losses without names are called."""
+    return "abcdefghijklmnopqrstuvwxyz"[k] if k < 26 else f"loss{k + 1}"
+
+
+def check_each(losses: Mapping[str, Any]) -> None:
+    """Raises `ProblemError` that names a loss which is no finite 0-D tensor with a gradient."""
+    for name, loss in losses.items():
         if not isinstance(loss, Tensor) or loss.ndim != 0 or not loss.requires_grad:
             what = type(loss).__name__
             if isinstance(loss, Tensor):
                 what = f"a tensor of shape {tuple(loss.shape)}"
                 what += "" if loss.requires_grad else " without a gradient"
             raise ProblemError(
-                f"the {name} loss is {what}; a 0-D tensor that has a gradient is wanted. Reduce it "
-                "over the batch, and leave out .item() and .detach()"
+                f"{name} is {what}; a 0-D tensor that has a gradient is wanted. Reduce it "
+                "over the batch, and leave out .item() and .detach(); counting (argmax, ==) has "
+                "no gradient, and a loss that begins later in training is multiplied by 0 till then"
             )
         if not bool(torch.isfinite(loss)):
-            raise ProblemError(f"the {name} loss is {loss.item()}; look for NaN in train")
-    return pair[0], pair[1]
+            raise ProblemError(f"{name} is {loss.item()}; look for NaN in train")
+
+
+def _kind(given: Any) -> str:
+    sized = f" of {len(given)}" if isinstance(given, tuple | list | Mapping) else ""
+    return "one tensor" if isinstance(given, Tensor) else type(given).__name__ + sized
+
+
+def reached_parameters(model: nn.Module, losses: Sequence[Tensor]) -> list[set[str]]:
+    """Of each loss, the names of the parameters that it reaches and that are not frozen."""
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    slopes = (
+        torch.autograd.grad(loss, [*learned.values()], retain_graph=True, allow_unused=True)
+        for loss in losses
+    )
+    return [
+        {name for name, slope in zip(learned, found, strict=True) if slope is not None}
+        for found in slopes
+    ]
+
+
+def unused_notes(model: nn.Module, reached: Sequence[set[str]]) -> list[str]:
+    """A note that names the layers which no loss reaches."""
+    learned = [name for name, p in model.named_parameters() if p.requires_grad]
+    idle = [name for name in learned if not any(name in names for names in reached)]
+    layers = dict.fromkeys(name.rpartition(".")[0] or name for name in idle)
+    if not layers:
+        return []
+    return [
+        f"no loss reaches {', '.join(layers)}: never trained, and pulls are measured without it. "
+        "Was it meant to be used?"
+    ]
 
 
 def shared_parameters(model: nn.Module, pair: Sequence[Tensor]) -> tuple[str, ...]:
     """Names of the parameters that both losses reach. Raises `ProblemError` where there is none."""
-    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    slopes = (
-        torch.autograd.grad(loss, [*learned.values()], retain_graph=True, allow_unused=True)
-        for loss in pair
-    )
-    reached = zip(learned, *slopes, strict=True)
-    shared = tuple(name for name, a, b in reached if a is not None and b is not None)
+    first, second = reached_parameters(model, pair)
+    shared = tuple(name for name, _ in model.named_parameters() if name in first & second)
     if not shared:
         raise ProblemError(
             "no parameter feels both losses: these are two models in one, and a weight between "
@@ -57,7 +115,18 @@ def shared_parameters(model: nn.Module, pair: Sequence[Tensor]) -> tuple[str, ..
     return shared
 
 
-def outside_parameters(model: nn.Module, pair: Sequence[Tensor]) -> int:
+def outside_notes(model: nn.Module, losses: Sequence[Tensor]) -> list[str]:
+    """A note on the parameters that the losses reach and that are not the model's."""
+    outside = _outside_parameters(model, losses)
+    if not outside:
+        return []
+    return [
+        f"losses() goes through {outside} parameters that are not the model's: no run "
+        "trains them. Make their layer in build(), as a part of the model"
+    ]
+
+
+def _outside_parameters(model: nn.Module, pair: Sequence[Tensor]) -> int:
     """How many numbers the losses reach in parameters that are not the model's."""
     own, seen, found = set(map(id, model.parameters())), set(), {}
     waiting = [loss.grad_fn for loss in pair]

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorD
 
 from amnl.weigh.broadcast import EVERY_PAIR, Squares, accident, refuse_other_shapes
 from amnl.weigh.data import tensors_of
-from amnl.weigh.problem import Problem, ProblemError
+from amnl.weigh.problem import NotFinite, Problem, ProblemError
 
 
 def score_of(problem: Problem, model: nn.Module, when: str) -> float:
@@ -26,7 +26,7 @@ def score_of(problem: Problem, model: nn.Module, when: str) -> float:
         kind = f"{type(given).__name__} {getattr(given, 'shape', '')}".rstrip()
         raise ProblemError(f"metric(model, val) returned {kind}; one number is wanted") from error
     if not math.isfinite(value):
-        raise ProblemError(
+        raise NotFinite(
             f"the metric is {value} ({when}); look for an empty selection, a logarithm or a "
             "division in metric(model, val), and for NaN in val"
         )

@@ -1,29 +1,43 @@
 """Did the runs differ where they should?"""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from amnl.weigh.problem import ProblemError
-from amnl.weigh.run import Run
 
 _SAME = 1e-5  # relative: pulls closer than that come from one and the same training
 
 
-def check_runs(runs: Sequence[Run], lams: int, seeds: int) -> None:
-    """Raises `ProblemError` where all scores are one, or no λ or no seed changes the training.
+class _Ended(Protocol):
+    """A training that ended."""
 
-    `runs` has all `lams` weights of a seed, then those of the next. Trainings are told apart by the
-    pulls after them, as scores may tie.
-    """
+    @property
+    def score(self) -> Any: ...
+    @property
+    def pulls(self) -> tuple[float, ...]: ...
+
+
+def check_scores(runs: Sequence[_Ended]) -> None:
+    """Raises `ProblemError` where all scores are one."""
     scores = np.array([run.score for run in runs])
     if np.ptp(scores) == 0:
         raise ProblemError(
             f"all {len(runs)} runs have the metric {scores[0]:.6g}: it does not look at the model, "
             "or it is saturated. Take one that moves"
         )
-    pulls = np.array([[run.scale.primary, run.scale.auxiliary] for run in runs])
-    pulls = pulls.reshape(seeds, lams, 2)
+
+
+def check_runs(runs: Sequence[_Ended], lams: int, seeds: int) -> None:
+    """Raises `ProblemError` where all scores are one, or no λ or no seed changes the training.
+
+    `runs` has all `lams` weights of a seed, then those of the next. Trainings are told apart by the
+    pulls after them, as scores may tie.
+    """
+    check_scores(runs)
+    pulls = np.array([run.pulls for run in runs])
+    pulls = pulls.reshape(seeds, lams, -1)
     near = _SAME * pulls.max()
     if (np.ptp(pulls, axis=1) <= near).all():
         raise ProblemError(

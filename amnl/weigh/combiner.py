@@ -10,14 +10,14 @@ from amnl.weigh.problem import Problem, ProblemError
 
 
 def make_combiner(
-    problem: Problem, lam: float, model: nn.Module, shared: Sequence[Tensor]
+    problem: Problem, setting: Any, model: nn.Module, shared: Sequence[Tensor]
 ) -> tuple[Any, dict[str, Any]]:
     """What combines the losses, on the model's device; and the extras that it is called with.
 
     The extras are `shared_params=` and `model=`, or none where it takes none: pitfall 3 of chapter
     15.1.
     """
-    combiner = problem.combiner(lam)
+    combiner = problem.combiner(setting)
     if isinstance(combiner, nn.Module):
         combiner.to(next(model.parameters()).device)
     extras = {"shared_params": shared, "model": model}

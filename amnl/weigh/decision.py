@@ -123,12 +123,60 @@ def decide(
     undecided = Decision("undecided", reference, reference, margin, n)
     if n == 1:
         return undecided
-    at = lams.index(reference)
+    tests = paired_tests(table, lams.index(reference), margin, higher_is_better)
+    others = [lam for lam in lams if lam != reference]
+    comparisons = tuple(
+        Comparison(lam, word, *row)
+        for lam, word, row in zip(others, tests.finding, tests.numbers, strict=True)
+    )
+    verdict, best, more = tests.verdict()
+    recommended = reference if best is None else others[best]
+    return replace(
+        undecided,
+        verdict=verdict,
+        recommended=recommended,
+        comparisons=comparisons,
+        more_seeds=more,
+    )
+
+
+@dataclass(frozen=True)
+class PairedTests:
+    """The three tests of each column against a reference column, and the verdict on all of them."""
+
+    finding: list[str]  # a word a column, as in `Comparison`
+    numbers: list[list[float]]  # a row a column: mean, half, p, p_same, p_not_better
+    loss: Array  # (seeds, columns), positive: worse than the reference
+    margin: float
+    rounding: float  # differences that spread by less have no spread
+
+    def verdict(self) -> tuple[str, int | None, int | None]:
+        """The verdict, the column that is better, and how many more seeds an "undecided" wants."""
+        if set(self.finding) == {"same"}:
+            return "flat", None, None
+        if all(p_not_better < ALPHA for *_, p_not_better in self.numbers):
+            return "keep", None, None
+        better = [k for k, word in enumerate(self.finding) if word == "better"]
+        if better:
+            gain = -self.loss.mean(axis=0)
+            return "better", max(better, key=lambda k: gain[k]), None
+        return "undecided", None, more_seeds(self.loss, self.margin, self.rounding)
+
+
+def paired_tests(
+    table: Array, at: int, margin: float, higher_is_better: bool, *, failed: int = 0
+) -> PairedTests:
+    """Compare the columns of a table, (seeds, columns), with column `at`; see `decide`.
+
+    `failed` counts columns that were tried and have no scores: Holm's correction counts them too.
+    """
+    n = len(table)
     d = np.delete(table, at, axis=1) - table[:, [at]]
     loss = -d if higher_is_better else d  # positive: worse than the reference
     rounding = _NO_SPREAD * float(np.abs(table).max())
     above, below = _p_above(loss, 0.0, rounding), _p_above(-loss, 0.0, rounding)
-    p = holm(np.minimum(1.0, 2 * np.minimum(above, below)))
+    raw = np.minimum(1.0, 2 * np.minimum(above, below))
+    p = holm(np.append(raw, np.ones(failed)))[: len(raw)]
     not_better = _p_above(loss, -margin, rounding)
     same = np.maximum(not_better, _p_above(-loss, -margin, rounding))
     mean, half = d.mean(axis=0), stdtrit(n - 1, 0.975) * d.std(axis=0, ddof=1) / math.sqrt(n)
@@ -139,20 +187,7 @@ def decide(
         "open",
     ).tolist()
     numbers = np.column_stack([mean, half, p, same, not_better]).tolist()
-    others = lams[:at] + lams[at + 1 :]
-    comparisons = tuple(
-        Comparison(lam, word, *row) for lam, word, row in zip(others, finding, numbers, strict=True)
-    )
-    found = replace(undecided, comparisons=comparisons)
-    if set(finding) == {"same"}:
-        return replace(found, verdict="flat")
-    if (not_better < ALPHA).all():
-        return replace(found, verdict="keep")
-    better = [k for k, word in enumerate(finding) if word == "better"]
-    if better:
-        best = max(better, key=lambda k: gain[k])
-        return replace(found, verdict="better", recommended=others[best])
-    return replace(found, more_seeds=more_seeds(loss, margin, rounding))
+    return PairedTests(finding, numbers, loss, margin, rounding)
 
 
 def more_seeds(loss: Array, margin: float, rounding: float = 0.0) -> int | None:

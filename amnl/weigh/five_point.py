@@ -7,9 +7,7 @@ the rule. Source: the advice of chapter 15.1, five weights and short runs; the c
 statistics are ours.
 """
 
-import pickle
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +16,15 @@ from torch import nn
 
 from amnl.combine import FIVE
 from amnl.combiners import FixedWeightLoss
-from amnl.runs import Claims, InProcess, OnDask, Progress, Workers, drive, keep_freed_memory
 from amnl.weigh.check import check
 from amnl.weigh.check_runs import check_runs
 from amnl.weigh.data import check_data
 from amnl.weigh.decision import decide
+from amnl.weigh.grid import Work, all_runs
 from amnl.weigh.inputs import check_functions, check_rest, count, positive, weights
 from amnl.weigh.notes import notes_on
 from amnl.weigh.problem import Losses, Metric, Problem
-from amnl.weigh.result import FivePoint, Settings, duration, scores_by_lam
+from amnl.weigh.result import FivePoint, Settings, scores_by_lam
 from amnl.weigh.run import Run, run
 from amnl.weigh.scale import mean_scale
 from amnl.weigh.store import RunStore
@@ -143,13 +141,15 @@ def five_point_sweep(
     check_data(train, val)
     dtype = torch.get_default_dtype()
     problem = Problem(build, losses, metric, train, val, combiner, epochs, batch_size, lr, dtype)
-    stored = RunStore(store, problem)
+    stored = RunStore(store, problem, Run)
     checked = check(problem, lams, same_start)
     stored.look_again(problem)
     for note in stored.notes:
         tell(note)
     tell(f"before training, {checked.scale}")
-    runs = _all_runs(problem, checked.shared, lams, seeds, stored, client, tell)
+    cells = [(lam, seed) for seed in range(seeds) for lam in lams]  # early stops have whole seeds
+    work = Work(run, (problem, checked.shared), client)
+    runs = all_runs(cells, stored, work, tell, lambda r: f"λ = {r.lam:g}, seed {r.seed}")
     check_runs(runs, len(lams), seeds)
     scores = scores_by_lam(runs)
     decision = decide(scores, margin, larger)
@@ -164,62 +164,3 @@ def five_point_sweep(
         notes=(*checked.notes, *stored.notes, *noted),
         settings=settings,
     )
-
-
-def _all_runs(
-    problem: Problem,
-    shared: Sequence[str],
-    lams: Sequence[float],
-    seeds: int,
-    store: RunStore,
-    client: "Client | None",
-    tell: Callable[[str], object],
-) -> list[Run]:
-    """Every run, stored or trained; seeds outermost, so that an early stop has whole ones."""
-    cells = [(lam, seed) for seed in range(seeds) for lam in lams]
-    found = {cell: had for cell in cells if (had := store.load(*cell))}
-    waiting = {store.path(*cell): cell for cell in cells if cell not in found}
-    progress: Progress[tuple[float, int]] = Progress(len(cells), before=len(found))
-    if found:
-        tell(f"{len(found)} of {len(cells)} runs are in the store")
-    with ExitStack() as stack:  # an error of `tell` ends all now, what runs on Dask too
-        claims = None
-        if store.records is not None and waiting:
-            store.records.check_space(len(waiting))
-            claims = stack.enter_context(Claims(store.records.folder))
-        workers = _workers(problem, shared, client)
-        ended = drive(waiting, workers, progress, claims=claims)
-        for _, one in stack.enter_context(closing(ended)):
-            if isinstance(one, Exception):
-                raise RuntimeError(
-                    "a run took its worker down several times; is there enough memory? Finished "
-                    "runs are in the store, if you named one"
-                ) from one
-            store.put(one)
-            found[one.lam, one.seed] = one
-            left = progress.seconds_left or 0.0
-            tell(
-                f"λ = {one.lam:g}, seed {one.seed}: {one.score:.4g}; {len(found)} of {len(cells)} "
-                f"runs, {duration(left / 60)} to go"
-            )
-    elsewhere = {cell: store.load(*cell) for cell in cells if cell not in found}
-    found |= {cell: had for cell, had in elsewhere.items() if had}
-    return [found[cell] for cell in cells]
-
-
-def _workers(
-    problem: Problem, shared: Sequence[str], client: "Client | None"
-) -> Workers[tuple[float, int], Run]:
-    """This process, or the cluster's: they get the problem once, and then cells."""
-    if client is None:
-        return InProcess(lambda cells: [run(problem, shared, *cell) for cell in cells])
-    import cloudpickle
-
-    return OnDask(client, _run_pickled, cloudpickle.dumps((problem, shared)))
-
-
-def _run_pickled(whole: bytes, cells: Sequence[tuple[float, int]]) -> list[Run]:
-    """On a worker."""
-    keep_freed_memory()
-    problem, shared = pickle.loads(whole)
-    return [run(problem, shared, *cell) for cell in cells]

@@ -19,7 +19,7 @@ from amnl.weigh.problem import ProblemError
 def weights(given: Any) -> tuple[float, ...]:
     """The λ to try. Raises `ProblemError` for fewer than two, doubles, and any outside [0, 1]."""
     try:
-        numbers = [] if isinstance(given, str | bytes) else list(map(_number, given))
+        numbers = [] if isinstance(given, str | bytes) else list(map(one_number, given))
     except TypeError:  # one number
         numbers = []
     lams = tuple(number for number in numbers if number is not None)
@@ -39,7 +39,7 @@ def weights(given: Any) -> tuple[float, ...]:
 
 def positive(name: str, value: Any, why: str = "") -> float:
     """A positive number. Raises `ProblemError` that names any other."""
-    number = _number(value)
+    number = one_number(value)
     if number is None or not (math.isfinite(number) and number > 0):
         raise ProblemError(f"{name} must be a positive number, got {_shown(value)}{why}")
     return number
@@ -47,13 +47,13 @@ def positive(name: str, value: Any, why: str = "") -> float:
 
 def count(name: str, value: Any, why: str = "") -> int:
     """A whole number from 1 on. Raises `ProblemError` that names any other."""
-    number = _number(value)
+    number = one_number(value)
     if number is None or not number.is_integer() or number < 1:
         raise ProblemError(f"{name} must be a whole number above 0, got {_shown(value)}{why}")
     return int(number)
 
 
-def _number(value: Any) -> float | None:
+def one_number(value: Any) -> float | None:
     """A number of Python, NumPy or PyTorch; None for anything else, truth values and text too."""
     if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", False):
         return None
@@ -73,6 +73,8 @@ def check_functions(**functions: Any) -> None:
     """Raises `ProblemError` that names a function which cannot be called as it will be."""
     takes = {"build": "", "losses": "model, batch", "metric": "model, val"}
     takes |= {"combiner": "lam", "tell": "line"}
+    if "build" not in functions:  # a training loop of the reader's own
+        takes["train"] = "weights, seed"
     for name, function in functions.items():
         wanted = f"{name}({takes[name]})"
         if name == "build" and isinstance(function, nn.Module):

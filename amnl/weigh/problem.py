@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Losses = Callable[[Any, Any], Sequence[Tensor]]  # (model, batch) → primary, auxiliary
+# (model, batch) → the primary loss and the others
+Losses = Callable[[Any, Any], Sequence[Tensor]]
 Metric = Callable[[Any, Any], float]  # (model, val) → the primary score
 
 
@@ -15,16 +16,20 @@ class ProblemError(ValueError):
     """A problem that cannot be swept. The message says what is wrong, and the way out."""
 
 
+class NotFinite(ProblemError):
+    """A training that ended in NaN or infinity: one run's fault, which others may not share."""
+
+
 @dataclass(frozen=True)
 class Problem:
-    """What is trained, besides λ and the seed: the arguments of `five_point_sweep` that say so."""
+    """What is trained, besides the weights and the seed: the arguments that say so."""
 
     build: Callable[[], nn.Module]
     losses: Losses
     metric: Metric
     train: Any  # a tuple of tensors, or a Dataset with a length
     val: Any  # whatever `metric` takes
-    combiner: Callable[[float], Any]
+    combiner: Callable[[Any], Any]  # λ, or the weights of all losses → what combines them
     epochs: int
     batch_size: int  # rows
     lr: float

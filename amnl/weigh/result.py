@@ -5,18 +5,19 @@ import html
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from amnl.files import write_atomically
 from amnl.stats import ALPHA
 from amnl.weigh.decision import Comparison, Decision
+from amnl.weigh.duration import duration
 from amnl.weigh.figure import paired_differences
+from amnl.weigh.files import save_all
+from amnl.weigh.layout import aligned, elements
 from amnl.weigh.run import Run
 from amnl.weigh.scale import Scale
 
@@ -125,7 +126,7 @@ class FivePoint:
             "\n".join(textwrap.fill(f"{k:9s}{v}", 100, subsequent_indent=" " * 9) for k, v in part)
             for part in (above, [("legend", self._legend()), *notes, ("limits", LIMITS)])
         )
-        return f"{opening}\n\n{_aligned(_cells(self.table()))}\n\n{closing}"
+        return f"{opening}\n\n{aligned(_cells(self.table()))}\n\n{closing}"
 
     __repr__ = __str__  # at a prompt, the finding and not the fields
 
@@ -169,10 +170,10 @@ class FivePoint:
             ),
         )
         return (
-            _elements("p", (before, after, metric, f"<strong>{verdict}</strong>"))
-            + f"<table class='dataframe'><thead>{_elements('tr', [_elements('th', head)])}</thead>"
-            + f"<tbody>{_elements('tr', (_elements('td', row) for row in body))}</tbody></table>"
-            + f"<ul>{_elements('li', notes)}</ul>"
+            elements("p", (before, after, metric, f"<strong>{verdict}</strong>"))
+            + f"<table class='dataframe'><thead>{elements('tr', [elements('th', head)])}</thead>"
+            + f"<tbody>{elements('tr', (elements('td', row) for row in body))}</tbody></table>"
+            + f"<ul>{elements('li', notes)}</ul>"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,17 +182,8 @@ class FivePoint:
 
     def save(self, folder: str | Path) -> None:
         """Write result.json, runs.csv and figure.png into a folder, each whole or not at all."""
-        import matplotlib.pyplot as plt
-
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-        write_atomically(place / "result.json", f"{text}\n".encode())
-        write_atomically(place / "runs.csv", self.table_of_runs().to_csv(index=False).encode())
-        figure, drawn = self.figure(), BytesIO()
-        figure.savefig(drawn, format="png")
-        plt.close(figure)
-        write_atomically(place / "figure.png", drawn.getvalue())
+        save_all(folder, text, self.table_of_runs().to_csv(index=False), self.figure())
 
     @classmethod
     def load(cls, place: str | Path) -> "FivePoint":
@@ -206,7 +198,7 @@ class FivePoint:
             Scale(**stored["after"]),
             stored["untrained"],
             Decision(**decision),
-            tuple(Run(**{**run, "scale": Scale(**run["scale"])}) for run in stored["runs"]),
+            tuple(map(Run.parse, stored["runs"])),
             tuple(stored["notes"]),
             stored["settings"],
         )
@@ -220,11 +212,6 @@ def scores_by_lam(runs: Iterable[Run]) -> dict[float, list[float]]:
     return scores
 
 
-def duration(minutes: float) -> str:
-    """Seconds, or minutes where there are some."""
-    return f"{60 * minutes:.0f} s" if minutes < 1.5 else f"{minutes:.0f} min"
-
-
 def _cells(table: "pd.DataFrame") -> list[list[str]]:
     """A header and a row a λ, as text."""
     lines = [["λ", "metric", "± sd", "difference", "95 %", "p", "finding"]]
@@ -234,14 +221,3 @@ def _cells(table: "pd.DataFrame") -> list[list[str]]:
         shown = [""] * 3 if math.isnan(row.p) else compared
         lines.append([f"{row.lam:g}", f"{row.metric:.4g}", sd, *shown, row.finding])
     return lines
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns to the right, but for the last."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join([*map(str.rjust, cells, widths), last]) for *cells, last in rows)
-    return "\n".join(map(str.rstrip, lines))
-
-
-def _elements(tag: str, contents: Iterable[str]) -> str:
-    return "".join(f"<{tag}>{content}</{tag}>" for content in contents)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -10,16 +10,36 @@ from torch.utils.data import Dataset
 
 from amnl.runs import RecordStore, UnreadError, fingerprint, rows_of, unsealed
 from amnl.weigh.data import has_rows
-from amnl.weigh.problem import Problem
-from amnl.weigh.run import Run
-from amnl.weigh.scale import Scale
 from amnl.weigh.seeding import seeded
 
 _RECIPE = 4  # raise it when `run` or the record changes: stored runs are run again
 
 
-class RunStore:
+class Record(Protocol):
+    """What a store keeps of a finished training: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def cell(self) -> tuple[Any, int]: ...
+    @property
+    def score(self) -> float | None: ...
+    @classmethod
+    def parse(cls, stored: dict[str, Any]) -> Self: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+class RunStore(Generic[R]):
     """Where the runs of one problem are stored, if anywhere.
+
+    Parameters
+    ----------
+    problem
+        A dataclass of all that decides a run, besides its cell.
+    kind
+        What a record is read as.
 
     Raises
     ------
@@ -27,7 +47,8 @@ class RunStore:
         Where the folder cannot be made or written, or a record is damaged.
     """
 
-    def __init__(self, folder: str | Path | None, problem: Problem) -> None:
+    def __init__(self, folder: str | Path | None, problem: Any, kind: type[R]) -> None:
+        self.kind = kind
         self.records: RecordStore | None = None
         self.problem = ""  # its identity
         self.notes: list[str] = []  # why runs are not stored, or not found again
@@ -41,7 +62,7 @@ class RunStore:
                     "again. Open it inside the function, or leave it out in __getstate__"
                 )
 
-    def look_again(self, problem: Problem) -> None:
+    def look_again(self, problem: Any) -> None:
         """Note where a problem is no longer known by the same name, now that it has been tried."""
         if self.records is not None and identity(problem) != self.problem:
             self.notes.append(
@@ -50,32 +71,34 @@ class RunStore:
                 "only another process will. Leave it out in __getstate__"
             )
 
-    def path(self, lam: float, seed: int) -> Path:
+    def path(self, setting: Any, seed: int) -> Path:
         """Where the record of this run is, or would be."""
-        name = f"{self.problem}-lam{lam!r}-seed{seed}"
+        one = isinstance(setting, float)
+        weighed = f"lam{setting!r}" if one else f"weights{fingerprint(list(setting))}"
+        name = f"{self.problem}-{weighed}-seed{seed}"
         return Path(name) if self.records is None else self.records.named(name)
 
-    def load(self, lam: float, seed: int) -> Run | None:
+    def load(self, setting: Any, seed: int) -> R | None:
         """The finished run, if there is one."""
-        path = self.path(lam, seed)
+        path = self.path(setting, seed)
         if self.records is None or not path.exists():
             return None
 
-        def parse(stored: dict[str, Any]) -> Run:
-            run = Run(**{**stored, "scale": Scale(**stored["scale"])})
-            if (run.lam, run.seed) != (lam, seed):
+        def parse(stored: dict[str, Any]) -> R:
+            run = self.kind.parse(stored)
+            if run.cell != (setting, seed):
                 raise ValueError("its name is that of another run")
             return run
 
         return unsealed(path, parse)
 
-    def put(self, run: Run) -> None:
+    def put(self, run: R) -> None:
         """Store a finished run; its record appears whole or not at all."""
         if self.records is not None:
-            self.records.write(self.path(run.lam, run.seed), dataclasses.asdict(run))
+            self.records.write(self.path(*run.cell), dataclasses.asdict(run))
 
 
-def identity(problem: Problem) -> str:
+def identity(problem: Any) -> str:
     """What stored runs are known by, 16 hexadecimal digits: see `store` of `five_point_sweep`.
 
     Raises

@@ -138,7 +138,7 @@ def test_a_result_that_cannot_be_saved_is_printed(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amnl.weigh.result.write_atomically", full)
+    monkeypatch.setattr("amnl.weigh.files.write_atomically", full)
     done = amnl("weigh", "mine.py", "--out", "found", *QUICK, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["runs"]

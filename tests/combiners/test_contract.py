@@ -1,6 +1,5 @@
 """What every combiner takes, refuses and keeps, by name."""
 
-import inspect
 import math
 from fractions import Fraction
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 from toy_problem import pair
 
-from amnl.combiners import Combiner, GradientCombiner, make_combiner, names, registry
+from amnl.combiners import Combiner, GradientCombiner, make_combiner, names, settings_of
 
 
 @pytest.mark.parametrize("name", names())
@@ -45,10 +44,10 @@ def test_weights_and_name_are_for_logs(name: str) -> None:
 
 
 NUMERIC = [
-    (name, parameter.name, parameter.default)
+    (name, setting, default)
     for name in names()
-    for parameter in inspect.signature(registry.FACTORIES[name]).parameters.values()
-    if not isinstance(parameter.default, str)
+    for setting, default in settings_of(name).items()
+    if not isinstance(default, str)
 ]
 
 

@@ -178,13 +178,13 @@ RUN = Run(0.25, 3, 1.5, Scale(1.0, 2.0, 0.5), 0.1)
 
 def test_a_kept_run_is_found_under_its_weight_and_seed_alone(tmp_path: Path) -> None:
     for _ in range(2):  # the folder is made, or taken as it is
-        kept = RunStore(tmp_path / "of" / "mine", problem())
+        kept = RunStore(tmp_path / "of" / "mine", problem(), Run)
         kept.put(RUN)
     assert kept.load(0.25, 3) == RUN
     assert kept.load(0.25, 4) is None and kept.load(0.75, 3) is None
     (path,) = (tmp_path / "of" / "mine" / "cells").iterdir()
     assert path.name == f"{identity(problem())}-lam0.25-seed3.json"
-    assert RunStore(tmp_path / "of" / "mine", problem(epochs=3)).load(0.25, 3) is None
+    assert RunStore(tmp_path / "of" / "mine", problem(epochs=3), Run).load(0.25, 3) is None
     kept.look_again(problem())
     assert kept.notes == []
     kept.look_again(problem(epochs=3))
@@ -193,7 +193,7 @@ def test_a_kept_run_is_found_under_its_weight_and_seed_alone(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("lam", "seed"), [(0.25, 4), (0.75, 3)])
 def test_a_kept_run_under_another_name_is_refused(lam: float, seed: int, tmp_path: Path) -> None:
-    kept = RunStore(tmp_path, problem())
+    kept = RunStore(tmp_path, problem(), Run)
     kept.put(RUN)
     (path,) = (tmp_path / "cells").iterdir()
     path.rename(path.parent / f"{kept.problem}-lam{lam}-seed{seed}.json")
@@ -204,7 +204,7 @@ def test_a_kept_run_under_another_name_is_refused(lam: float, seed: int, tmp_pat
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for folder, parts, notes in ((None, {}, 0), (tmp_path / "store", {"train": Filed()}, 1)):
-        kept = RunStore(folder, problem(**parts))
+        kept = RunStore(folder, problem(**parts), Run)
         kept.put(RUN)
         assert kept.load(0.25, 3) is None
         kept.look_again(problem(**parts))
@@ -215,12 +215,12 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="file/store cannot be written: Not a directory"):
-        RunStore(tmp_path / "file" / "store", problem())
+        RunStore(tmp_path / "file" / "store", problem(), Run)
 
 
 def test_a_folder_at_home_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    RunStore("~/store", problem()).put(RUN)
+    RunStore("~/store", problem(), Run).put(RUN)
     assert len(list((tmp_path / "store" / "cells").iterdir())) == 1
 
 
