@@ -17,7 +17,7 @@ def two_losses(problem: Problem, model: nn.Module, batch: Any) -> tuple[Tensor, 
     """The two losses on a batch. Raises `ProblemError` for what is no pair of finite 0-D tensors
     with gradients."""
     with refuse_other_shapes("a loss"):
-        pair = problem.losses(model, batch)
+        pair = problem.each_loss(model, batch)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         more = isinstance(pair, tuple | list) and len(pair) > 2
         raise ProblemError(

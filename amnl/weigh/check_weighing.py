@@ -1,13 +1,13 @@
 """A problem of K ≥ 2 losses is tried out before it trains, with help for what is wrong."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from amnl.combine import FIVE
+from amnl.weigh.broadcast import refuse_other_shapes
 from amnl.weigh.check import fresh_models
 from amnl.weigh.check_losses import (
     check_rows,
@@ -25,17 +25,6 @@ from amnl.weigh.seeding import seeded
 
 
 @dataclass(frozen=True)
-class InOrder:
-    """A reader's `losses`, as a tuple whether it gives a dict or a sequence."""
-
-    losses: Callable[[Any, Any], Any]
-
-    def __call__(self, model: Any, batch: Any) -> Sequence[Tensor]:
-        given = self.losses(model, batch)
-        return tuple(given.values()) if isinstance(given, Mapping) else given
-
-
-@dataclass(frozen=True)
 class CheckedLosses:
     """What trying a problem of K losses out has shown."""
 
@@ -46,10 +35,8 @@ class CheckedLosses:
     notes: tuple[str, ...]
 
 
-def check_weighing(
-    problem: Problem, losses: Callable[[Any, Any], Any], yours: Any, same_start: bool = False
-) -> CheckedLosses:
-    """Try a problem of K losses out before it trains; `problem` has `losses` as `InOrder`.
+def check_weighing(problem: Problem, yours: Any, same_start: bool = False) -> CheckedLosses:
+    """Try a problem of K losses out before it trains.
 
     Raises `ProblemError` as `check` does; for a loss that reaches no parameter of the primary one,
     or has the gradient 0 there throughout a training; and for bad weights `yours`.
@@ -59,7 +46,9 @@ def check_weighing(
     with seeded(0):
         model.train()
         batch = first_batch(problem.train, problem.batch_size)
-        named = named_losses(losses(model, batch))
+        with refuse_other_shapes("a loss"):
+            given_losses = problem.losses(model, batch)
+        named = named_losses(given_losses)
         names, given = list(named), list(named.values())
         own = own_weights(yours, names)
         for k, name in enumerate(names):

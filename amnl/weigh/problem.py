@@ -1,14 +1,14 @@
 """A two-task problem of one's own, and the error that says why it cannot be swept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-# (model, batch) → the primary loss and the others
-Losses = Callable[[Any, Any], Sequence[Tensor]]
+# (model, batch) → the primary loss and the others, in a sequence or a dict by name
+Losses = Callable[[Any, Any], Sequence[Tensor] | Mapping[str, Tensor]]
 Metric = Callable[[Any, Any], float]  # (model, val) → the primary score
 
 
@@ -34,3 +34,8 @@ class Problem:
     batch_size: int  # rows
     lr: float
     dtype: torch.dtype  # the default one while it trains
+
+    def each_loss(self, model: nn.Module, batch: Any) -> Sequence[Tensor]:
+        """The losses of a batch in their order, without their names."""
+        given = self.losses(model, batch)
+        return tuple(given.values()) if isinstance(given, Mapping) else given

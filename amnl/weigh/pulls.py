@@ -146,7 +146,7 @@ def fresh_pulls(
     """The pulls of a model as it is, over a few batches; a norm may be 0."""
     order = torch.Generator().manual_seed(0)
     some = itertools.islice(batches(problem.train, problem.batch_size, order), _PROBED)
-    return mean_pulls(names, [pulls_of(problem.losses(model, batch), shared) for batch in some])
+    return mean_pulls(names, [pulls_of(problem.each_loss(model, batch), shared) for batch in some])
 
 
 class _Enough(Exception):

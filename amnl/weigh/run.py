@@ -82,7 +82,7 @@ def trained(
     for epoch in range(1, problem.epochs + 1):
         totals = []
         for batch in batches(problem.train, problem.batch_size, order):
-            losses = problem.losses(model, batch)
+            losses = problem.each_loss(model, batch)
             total = combiner(*losses, **extras)
             if watch:
                 watch(losses, common)

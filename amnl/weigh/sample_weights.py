@@ -54,7 +54,7 @@ def _curvature_spread(problem: Problem, model: nn.Module, batch: Any) -> tuple[f
 
     handle = model.register_forward_hook(first_row_everywhere)
     try:
-        loss = problem.losses(model, batch)[0]
+        loss = problem.each_loss(model, batch)[0]
         if len(calls) != 1 or not calls[0]:
             return 1.0, "as losses() does not call model(…) once on the whole batch"
         slopes = torch.autograd.grad(loss, calls[0], create_graph=True, allow_unused=True)

@@ -17,13 +17,13 @@ from torch import nn
 from amnl.weigh.arms import BALANCED, YOURS, Arm, arms_of, left_out, present, unmeasured_arms
 from amnl.weigh.check_losses import letters
 from amnl.weigh.check_runs import check_runs, check_scores
-from amnl.weigh.check_weighing import InOrder, check_weighing, own_weights
+from amnl.weigh.check_weighing import check_weighing, own_weights
 from amnl.weigh.choice import answers, choose
 from amnl.weigh.data import check_data
 from amnl.weigh.grid import Work, all_runs
 from amnl.weigh.inputs import check_functions, check_rest, count, one_number, positive
 from amnl.weigh.notes_on_choice import notes_on_choice
-from amnl.weigh.problem import Metric, Problem, ProblemError
+from amnl.weigh.problem import Losses, Metric, Problem, ProblemError
 from amnl.weigh.pulls import Pulls
 from amnl.weigh.store import RunStore
 from amnl.weigh.trial import Trial, trial, weighted
@@ -38,7 +38,7 @@ _SEEDS = ": how many; 2 means the seeds 0 and 1"
 
 def weigh_losses(
     build: Callable[[], nn.Module],
-    losses: Callable[[Any, Any], Any],
+    losses: Losses,
     metric: Metric,
     train: Any,
     val: Any,
@@ -107,11 +107,9 @@ def weigh_losses(
     larger = bool(higher_is_better)
     check_data(train, val)
     dtype = torch.get_default_dtype()
-    problem = Problem(
-        build, InOrder(losses), metric, train, val, weighted, epochs, batch_size, lr, dtype
-    )
+    problem = Problem(build, losses, metric, train, val, weighted, epochs, batch_size, lr, dtype)
     stored = RunStore(store, problem, Trial)
-    checked = check_weighing(problem, losses, yours, same_start)
+    checked = check_weighing(problem, yours, same_start)
     stored.look_again(problem)
     for note in stored.notes:
         tell(note)
