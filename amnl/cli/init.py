@@ -15,7 +15,7 @@ from amnl.cli.paths import check_target
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write, such as my_problem.py.")],
 ) -> None:
-    """Write a two-task problem that runs as it is, for `amnl weigh`."""
+    """Write a problem of two losses that runs as it is, for `amnl weigh`."""
     with plain_errors():
         path = path.expanduser()
         check_module_name(path)

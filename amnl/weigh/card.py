@@ -86,13 +86,14 @@ def as_html(found: Weighed) -> str:
         for k, v in sorted(facts(found), key=lambda fact: fact[0] != "verdict")
     ]
     picture = base64.b64encode(png(rows_figure(found))).decode()
+    style = "width:34em;max-width:100%"
     spoken = html.escape(f"Difference of the metric from {found.choice.reference}, by weighting")
     cost = f"{len(found.trials)} trainings, {duration(found.minutes)} of one core"
     below = map(html.escape, (legend(found), cost, *found.notes, LIMITS))
     return (
         "<div style='border:1px solid #8888;border-radius:6px;padding:0.5em 1em'>"
         + elements("p", lines[:1])
-        + f"<img alt='{spoken}' src='data:image/png;base64,{picture}'>"
+        + f"<img style='{style}' alt='{spoken}' src='data:image/png;base64,{picture}'>"
         + elements("p", lines[1:])
         + f"<table class='dataframe'><thead>{elements('tr', [elements('th', head)])}</thead>"
         + f"<tbody>{elements('tr', (elements('td', row) for row in body))}</tbody></table>"

@@ -1,6 +1,7 @@
 """A problem of K ≥ 2 losses is tried out before it trains, with help for what is wrong."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from amnl.weigh.check_losses import (
 )
 from amnl.weigh.check_metric import check_metric
 from amnl.weigh.data import first_batch
+from amnl.weigh.inputs import each_number
 from amnl.weigh.problem import Problem, ProblemError
 from amnl.weigh.pulls import Pulls, fresh_pulls, later_pulls
 from amnl.weigh.sample_weights import sample_weight_notes
@@ -97,12 +99,8 @@ def own_weights(yours: Any, names: Sequence[str]) -> tuple[float, ...]:
     """
     if yours is None:
         return (1.0 / len(names),) * len(names)
-    try:
-        found = tuple(map(float, yours.values() if isinstance(yours, Mapping) else yours))
-    except (TypeError, ValueError):
-        found = ()
-    fine = len(found) == len(names) and all(0 <= w < float("inf") for w in found)
-    if not fine or found[0] == 0:
+    found = each_number(yours, names)
+    if found is None or not all(0 <= w < math.inf for w in found) or found[0] == 0:
         raise ProblemError(
             f"yours must be {len(names)} weights, for {', '.join(names)}, none of them negative "
             f"and the first above 0; got {yours!r}"

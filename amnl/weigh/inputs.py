@@ -8,6 +8,7 @@ import inspect
 import math
 import os
 import reprlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,16 @@ def _shown(value: Any) -> str:
     """The value, and its type where that is what is wrong with it."""
     kind = "" if isinstance(value, int | float) else f" ({type(value).__name__})"
     return " ".join(reprlib.repr(value).split()) + kind
+
+
+def each_number(given: Any, names: Sequence[str]) -> tuple[float, ...] | None:
+    """A number for each name, in their order: from a dict by name, or in order; None otherwise."""
+    try:
+        found = [given[name] for name in names] if isinstance(given, Mapping) else list(given)
+    except (KeyError, TypeError):
+        return None
+    numbers = tuple(number for number in map(one_number, found) if number is not None)
+    return numbers if len(numbers) == len(given) == len(names) else None
 
 
 def check_functions(**functions: Any) -> None:

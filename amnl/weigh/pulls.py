@@ -71,6 +71,10 @@ class Pulls:
             )
             angle = f" (cosine {self.cosines[0][k]:+.2f})" if self.cosines else ""
             said.append(how + angle)
+        for k, one in enumerate(self.names[1:], start=1):
+            for m, other in enumerate(self.names[k + 1 :], start=k + 1):
+                if self.cosines:
+                    said.append(f"{one} to {other}: cosine {self.cosines[k][m]:+.2f}")
         return "; ".join(said)
 
 

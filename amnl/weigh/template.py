@@ -1,4 +1,4 @@
-"""A problem of two tasks, to be swept as it is and then replaced by your own.
+"""A problem of two tasks, to be weighed as it is and then replaced by your own.
 
     amnl weigh my_problem.py               in a terminal
     python my_problem.py                   the same, from Python
@@ -8,8 +8,10 @@ things: the damping, in percent of critical damping (the primary task: it grows 
 and in which of three clamps the beam sits (the auxiliary task: each is of another stiffness). Both
 shape one signal, x(t) = a · exp(-ζωt) · cos(ωt · √(1 - ζ²)), so one network reads it for both.
 
-Six names are all that a sweep needs: build, losses, metric, train, val and margin. Where the
-defaults do not suit you, add epochs, batch_size, lr, lams or higher_is_better.
+Six names are all that is needed: build, losses, metric, train, val and margin. Where the defaults
+do not suit you, add epochs, batch_size, lr, higher_is_better, or yours, the weights that you use
+today (equal ones, if you say nothing). With a training loop of your own, two names are enough:
+train(weights, seed), which returns the score, and margin; losses = ["mse", "ce"] names the weights.
 """
 
 import math
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-import amnl
+from amnl.weigh import weigh_losses
 
 # ----------------------------------------------------------------------------------------- the data
 
@@ -65,13 +67,16 @@ def build() -> nn.Module:
     return TwoHeads()
 
 
-def losses(model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """The primary loss, then the auxiliary one, on a batch of rows; the sweep combines them."""
+def losses(model: nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """The primary loss, then the auxiliary ones, on a batch of rows; the tool combines them."""
     x, damping, clamp = batch  # for a GPU: x.to("cuda"), and so on
     predicted, logits = model(x)
-    # In units of 4 percent the two losses pull about alike; in percent², the first would drown the
-    # other, and λ = 0.5 would not mean what it says. The scale check tells what to divide by.
-    return mse_loss(predicted / 4, damping / 4), cross_entropy(logits, clamp)
+    # Any units will do, as `amnl weigh` balances them. `amnl weigh --plain` sweeps λ in these: in
+    # units of 4 percent the two losses pull about alike, and in percent² one would drown the other.
+    return {
+        "damping": mse_loss(predicted / 4, damping / 4),
+        "clamp": cross_entropy(logits, clamp),
+    }
 
 
 def metric(model: nn.Module, val: tuple[Tensor, ...]) -> float:
@@ -87,7 +92,7 @@ lr = 3e-3
 
 if __name__ == "__main__":
     print(
-        amnl.five_point_sweep(
+        weigh_losses(
             build, losses, metric, train, val, margin=margin, epochs=epochs, lr=lr, tell=print
         )
     )

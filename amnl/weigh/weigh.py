@@ -5,6 +5,7 @@ each auxiliary loss left out, and compares all of it with the reader's own weigh
 by the rule of `decide`. `weigh_callable` does the same with a training loop of the reader's own.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from amnl.weigh.check_weighing import check_weighing, own_weights
 from amnl.weigh.choice import answers, choose
 from amnl.weigh.data import check_data
 from amnl.weigh.grid import Work, all_runs
-from amnl.weigh.inputs import check_functions, check_rest, count, one_number, positive
+from amnl.weigh.inputs import check_functions, check_rest, count, each_number, one_number, positive
 from amnl.weigh.notes_on_choice import notes_on_choice
 from amnl.weigh.problem import Losses, Metric, Problem, ProblemError
 from amnl.weigh.pulls import Pulls
@@ -212,7 +213,7 @@ def loop_trial(loop: Loop, weights: tuple[float, ...], seed: int) -> Trial:
         raise ProblemError(
             f"train(weights, seed) returned {type(given).__name__}; one number is wanted, the score"
         )
-    finite = abs(score) < float("inf")
+    finite = math.isfinite(score)
     return Trial(
         weights, seed, score if finite else None, "" if finite else f"the score is {score}",
         (), round(time.perf_counter() - start, 3),
@@ -234,14 +235,12 @@ def loss_names(losses: Any) -> tuple[str, ...]:
 def _known(pulls: Any, names: tuple[str, ...]) -> Pulls:
     """The pulls that a reader brought. Raises `ProblemError` for any that cannot be balanced."""
     cosines: tuple[tuple[float, ...], ...] = ()
-    if isinstance(pulls, Pulls):
-        pulls, cosines = pulls.norms, pulls.cosines
-    try:
-        found = [one_number(n) for n in (pulls.values() if isinstance(pulls, Mapping) else pulls)]
-    except TypeError:
-        found = []
-    norms = tuple(n for n in found if n is not None and 0 < n < float("inf"))
-    if not len(norms) == len(found) == len(names):
+    norms = None
+    if not isinstance(pulls, Pulls):
+        norms = each_number(pulls, names)
+    elif pulls.names == names:
+        norms, cosines = pulls.norms, pulls.cosines
+    if norms is None or not all(0 < n < math.inf for n in norms):
         raise ProblemError(
             f"pulls must be {len(names)} positive numbers, for {', '.join(names)}, got {pulls!r}; "
             "measure a loss that does not pull at the start later in training"

@@ -31,13 +31,29 @@ def test_the_template_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = cli("weigh", "bells.py", *SHORT, "--out", "found", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["settings"]["epochs"] == 1 and len(found["runs"]) == 10
-    assert found["settings"]["lr"] == template.lr, "what the file sets counts"
-    assert found["decision"]["margin"] == template.margin
+    assert found["how"] == f", 1 epochs, batches of 64, lr {template.lr:g}", "what the file sets"
+    assert len(found["trials"]) == 14 and found["names"] == ["damping", "clamp"]
+    assert found["choice"]["margin"] == template.margin
     assert (tmp_path / "found" / "result.json").exists()
     shown = cli("weigh", "bells.py", *SHORT, "--margin", 50)
+    assert "14 of 14 runs are in the store" in shown.stderr
+    assert "within ±50 of yours" in shown.stdout
+
+
+def test_the_plain_sweep_is_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli("init", "bells.py")
+    found = json.loads(cli("weigh", "bells.py", *SHORT, "--plain", "--json").stdout)
+    assert found["settings"]["epochs"] == 1 and len(found["runs"]) == 10
+    assert found["decision"]["margin"] == template.margin
+    shown = cli("weigh", "bells.py", *SHORT, "--margin", 50, "--plain")
     assert "10 of 10 runs are in the store" in shown.stderr
     assert "within ±50 of 0.5" in shown.stdout
+    both = json.loads(cli("weigh", "bells.py", *SHORT, "--lams", "0.3,0.7", "--json").stdout)
+    assert len(both["runs"]) == 4, "naming λ asks for it, too"
+    with Path("bells.py").open("a") as file:
+        file.write("lams = (0.3, 0.7)\n")
+    assert len(json.loads(cli("weigh", "bells.py", *SHORT, "--json").stdout)["runs"]) == 4
 
 
 def test_the_template_is_balanced_and_learns() -> None:
