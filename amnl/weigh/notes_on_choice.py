@@ -7,7 +7,7 @@ import numpy as np
 from amnl.weigh.arms import ALONE, BALANCED, YOURS, Arm, present
 from amnl.weigh.choice import Choice, Scores
 
-_PROPORTIONAL = 0.99  # of the variance between weightings that the weights explain
+_PROPORTIONAL = 0.999  # of the variance between weightings that the weights explain
 
 
 def notes_on_choice(
@@ -48,12 +48,17 @@ def notes_on_choice(
             f"first steps are not alike, {min(lengths):.3g} to {max(lengths):.3g}: gradients "
             "nearly cancel at some weighting, and a longer step may be what wins there"
         )
-    if _proportional(arms, scores):
-        notes.append(
-            "the scores follow the weights almost exactly, in every seed: is the score the "
-            "weighted loss? Score with something that does not know the weights"
-        )
     return notes
+
+
+def notes_on_score(arms: Sequence[Arm], scores: Scores) -> list[str]:
+    """A note on a score that seems to know the weights, as a reader's own loop may let it."""
+    if not _proportional(arms, scores):
+        return []
+    return [
+        "the scores follow the weights almost exactly, in every seed: is the score the weighted "
+        "loss? Score with something that does not know the weights"
+    ]
 
 
 def _edge_note(won: str, swept: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ from amnl.weigh.choice import answers, choose
 from amnl.weigh.data import check_data
 from amnl.weigh.grid import Work, all_runs
 from amnl.weigh.inputs import check_functions, check_rest, count, each_number, one_number, positive
-from amnl.weigh.notes_on_choice import notes_on_choice
+from amnl.weigh.notes_on_choice import notes_on_choice, notes_on_score
 from amnl.weigh.problem import Losses, Metric, Problem, ProblemError
 from amnl.weigh.pulls import Pulls
 from amnl.weigh.store import RunStore
@@ -191,7 +191,7 @@ def weigh_callable(
     trials = _all_trials(arms, seeds, stored, Work(loop_trial, (loop,)), tell)
     if all(t.score is not None for t in trials):
         check_scores(trials)
-    notes = stored.notes
+    notes = [*stored.notes, *notes_on_score(arms, scores_by_arm(arms, trials))]
     if known is None:
         notes = [
             *notes,

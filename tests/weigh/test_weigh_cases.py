@@ -114,6 +114,17 @@ def test_4_a_score_that_follows_the_weights_is_called_so(
         assert any("is the score the weighted loss" in n for n in found.notes) == warned, train
 
 
+def test_4_a_real_effect_that_is_nearly_linear_is_not_called_so() -> None:
+    """As of a battery, whose scores a sum of the weights fits to 1 % of their variance."""
+
+    def steep(weights: dict[str, float], seed: int) -> float:
+        share = weights["a"] / sum(weights.values())
+        return 8 - 6 * share**1.3 + 0.1 * np.random.default_rng(seed).normal()
+
+    found = weigh_callable(steep, ["a", "b"], margin=0.1, seeds=3)
+    assert found.notes and not any("the score the weighted" in n for n in found.notes)
+
+
 def test_4_the_metric_never_sees_a_weight() -> None:
     seen: list[tuple[type, ...]] = []
 
