@@ -51,7 +51,9 @@
     if (units.length > 1) controls.append(choice.element);
     const key = amnl.make("p", { class: "key" },
       amnl.make("span", {}, amnl.make("i", { class: "ring" }), "the two gradients alone"),
-      amnl.make("span", {}, amnl.make("i", { class: "dot" }), "after the rule's weights"));
+      amnl.make("span", {}, amnl.make("i", { class: "dot" }), "after the rule's weights"),
+      amnl.make("span", {}, "| epochs before"),
+      amnl.make("span", {}, "numbers, RUL : health: gradients × weights = pull"));
     const names = units[0].rules.map((rule) => rule.name);
     const height = TOP + ROW * names.length + 24;
     const svg = d3.create("svg").attr("role", "img").attr("height", height);
