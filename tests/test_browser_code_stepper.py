@@ -275,8 +275,8 @@ def test_the_built_pages_hold_their_steppers_and_keep_their_places(
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     for name, steps in (
-        ("01-convex-combination", 8), ("02-numpy-sweep", 24), ("03-fixed-weight-loss", 10),
-        ("09-adaptive-combiners", 15),
+        ("01-convex-combination", 8), ("02-numpy-sweep", 24), ("03-fixed-weight-loss", 12),
+        ("09-adaptive-combiners", 17),
     ):  # fmt: skip
         page.goto((book.html / "notebooks" / f"{name}.html").as_uri())
         element = page.locator("code-stepper.live")

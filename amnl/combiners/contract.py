@@ -33,6 +33,8 @@ class Combiner(nn.Module):
 
     across_ranks = True  # average over the processes of `torch.distributed`
     went_negative: Tensor | None  # whether a loss has been; None where the sign does not matter
+    losses = 2  # how many are weighed
+    more_weights: tuple[float, ...] = ()
 
     def __init__(
         self,
@@ -45,10 +47,11 @@ class Combiner(nn.Module):
         super().__init__()
         self.rul_weight = _weight("rul_weight", rul_weight)
         self.health_weight = _weight("health_weight", health_weight)
-        self.more_weights = tuple(
-            _weight(f"weight_{k}", weight) for k, weight in enumerate(more_weights, start=3)
-        )
-        self.losses = 2 + len(self.more_weights)  # how many are weighed
+        if more_weights:  # records of two losses go by what they went by before
+            self.more_weights = tuple(
+                _weight(f"weight_{k}", weight) for k, weight in enumerate(more_weights, start=3)
+            )
+            self.losses = 2 + len(self.more_weights)
         flag = None if signed else torch.zeros((), dtype=torch.bool)
         self.register_buffer("went_negative", flag, persistent=False)
 

@@ -182,7 +182,7 @@ def test_a_console_without_greek_gets_the_verdict(work: Path, console: dict[str,
         text = Path(template.__file__).read_text(encoding="utf-8")
         Path("mine.py").write_text(text, encoding="utf-8")
         done = amnl("weigh", "mine.py", "--seeds", "2", "--epochs", "1", **console)
-        assert re.search(r"lambda.*\d", done.stdout)
+        assert re.search(r"metric +smaller is better; \d", done.stdout)
     else:
         done = amnl("report", "stored", **console)
         assert "14.50 " in done.stdout and ("lambda" in done.stdout or "λ" in done.stdout)

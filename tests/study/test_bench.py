@@ -74,7 +74,8 @@ def test_rates_are_taken_in_turns_and_their_medians_count(monkeypatch: pytest.Mo
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_loading_is_measured_in_a_fresh_process(folder: Path, tmp_path: Path) -> None:
     first = in_fresh_process("ours", folder, tmp_path / "c")
-    cached = in_fresh_process("ours", folder, tmp_path / "c")
+    twice = [in_fresh_process("ours", folder, tmp_path / "c") for _ in range(2)]
+    cached = min(twice, key=lambda load: load.seconds)  # another program may have the processor
     assert 0 < cached.seconds < first.seconds
     assert 0 < cached.added_mb < 150
 

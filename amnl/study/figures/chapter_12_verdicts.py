@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from amnl.study.figures.style import PALETTE, panels
+from amnl.study.figures.style import PALETTE, columns, is_narrow, panels
 
 
 def verdict_rates(rates: pd.DataFrame) -> Figure:
@@ -26,5 +26,9 @@ def verdict_rates(rates: pd.DataFrame) -> Figure:
         ax.set(title=problem, xlabel="seeds")
         ax.set_xticks(at, part["seeds"])
         ax.grid(False)
-    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center")
+    named = axes.flat[0].get_legend_handles_labels()
+    if is_narrow():  # no panel is left for it
+        fig.legend(*named, loc="outside upper left", ncols=columns(3, 3))
+    else:
+        axes.flat[-1].legend(*named, loc="center")
     return fig
