@@ -158,3 +158,38 @@ def page_functions(page: str, *names: str) -> dict[str, Any]:
 
 def built_page(html: Path, page: str) -> str:
     return (html / "notebooks" / f"{page}.html").as_uri()
+
+
+def kept_and_live(page: Page, name: str) -> list[float]:
+    """Heights of an explorable: that which is kept for it until its script comes, and its own."""
+    heights: list[float] = page.evaluate(
+        """name => {
+          const element = document.querySelector(name), live = element.offsetHeight;
+          element.classList.remove('live');
+          const kept = element.offsetHeight;
+          element.classList.add('live');
+          return [kept, live];
+        }""",
+        name,
+    )
+    return heights
+
+
+def frame_time(page: Page, slider: str, steps: int) -> float:
+    """Milliseconds that a step of a slider takes to be laid out, the median of so many."""
+    frames: list[float] = page.evaluate(
+        """async ([slider, steps]) => {
+          const input = document.querySelector(slider), times = [];
+          for (let step = 1; step <= steps; step++) {
+            const began = performance.now();
+            input.value = step;
+            input.dispatchEvent(new Event('input'));
+            document.body.offsetHeight;
+            times.push(performance.now() - began);
+            await new Promise(requestAnimationFrame);
+          }
+          return times;
+        }""",
+        [slider, steps],
+    )
+    return sorted(frames)[len(frames) // 2]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from playing import frame_time
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from shared import Rendered, find_browser
 
@@ -240,19 +241,7 @@ def test_one_sentence_is_spoken_when_the_hand_rests(page: Page) -> None:
 
 def test_a_step_is_drawn_within_a_frame(page: Page) -> None:
     show(page, SWEEP)
-    frames = page.evaluate("""async () => {
-      const input = document.querySelector('.steps'), times = [];
-      for (let step = 1; step <= 24; step++) {
-        const began = performance.now();
-        input.value = step;
-        input.dispatchEvent(new Event('input'));
-        document.body.offsetHeight;
-        times.push(performance.now() - began);
-        await new Promise(requestAnimationFrame);
-      }
-      return times;
-    }""")
-    median = sorted(frames)[len(frames) // 2]
+    median = frame_time(page, ".steps", 24)
     print(f"a step of the code stepper is drawn in {median:.1f} ms (median)")
     assert median < 50
 

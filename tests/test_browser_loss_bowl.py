@@ -13,6 +13,7 @@ from playing import (
     alone,
     built_page,
     dark,
+    kept_and_live,
     scrolled,
     still,
 )
@@ -358,13 +359,7 @@ def test_the_built_page_shows_it_from_a_file(browser: Browser, book: Rendered) -
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         still(page)
-        kept, live = page.evaluate("""() => {
-          const bowl = document.querySelector('loss-bowl'), live = bowl.offsetHeight;
-          bowl.classList.remove('live');
-          const kept = bowl.offsetHeight;
-          bowl.classList.add('live');
-          return [kept, live];
-        }""")
+        kept, live = kept_and_live(page, "loss-bowl")
         assert kept == pytest.approx(live, abs=10)
         assert page.evaluate("document.documentElement.scrollWidth") == width
     press(page, "best near 1")

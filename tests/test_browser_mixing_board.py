@@ -15,6 +15,7 @@ from playing import (
     built_page,
     centre,
     dark,
+    kept_and_live,
     page_functions,
     scrolled,
     still,
@@ -387,13 +388,7 @@ def test_the_built_page_shows_it_from_a_file(browser: Browser, book: Rendered) -
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         still(page)
-        kept, live = page.evaluate("""() => {
-          const board = document.querySelector('mixing-board'), live = board.offsetHeight;
-          board.classList.remove('live');
-          const kept = board.offsetHeight;
-          board.classList.add('live');
-          return [kept, live];
-        }""")
+        kept, live = kept_and_live(page, "mixing-board")
         assert kept == pytest.approx(live, abs=10)
         assert page.evaluate("document.documentElement.scrollWidth") == width
     press(page, "the source's sizes")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playing import frame_time
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from shared import Rendered, find_browser
 
@@ -208,19 +209,7 @@ def test_one_sentence_is_spoken_at_rest_and_none_while_it_plays(page: Page) -> N
 
 
 def test_an_epoch_is_drawn_within_a_frame(page: Page) -> None:
-    frames = page.evaluate("""async () => {
-      const input = document.querySelector('moving-weights input'), times = [];
-      for (let epoch = 0; epoch <= 40; epoch++) {
-        const began = performance.now();
-        input.value = epoch;
-        input.dispatchEvent(new Event('input'));
-        document.body.offsetHeight;
-        times.push(performance.now() - began);
-        await new Promise(requestAnimationFrame);
-      }
-      return times;
-    }""")
-    median = sorted(frames)[len(frames) // 2]
+    median = frame_time(page, "moving-weights input", 40)
     print(f"an epoch of the moving weights is drawn in {median:.1f} ms (median)")
     assert median < 50
 
