@@ -1,10 +1,11 @@
 """How often is `amnl.weigh.weigh_losses` right? Writes amnl/study/rows/weigh_rates.csv.
 
 `python tools/measure/weigh_rates.py` plants problems whose best weights are known, and counts
-answers at 3, 5 and 10 seeds. K regressions share a vector, as in `five_point_rates.py`: the errors
-of the vectors that each task alone would learn are orthogonal, so that weights w, with losses times
-`factor`, give the primary task the error Σ s_k² e_k, where s is w · factor over its sum. All
-trainings of a kind run side by side, step for step as the tool trains one by one; a test compares.
+answers at 3, 5, 8 and 10 seeds. K regressions share a vector, as in `five_point_rates.py`: the
+errors of the vectors that each task alone would learn are orthogonal, so that weights w, with
+losses times `factor`, give the primary task the error Σ s_k² e_k, where s is w · factor over its
+sum. All trainings of a kind run side by side, step for step as the tool trains one by one; a test
+compares.
 
 Two losses: the planted optimum in the reader's own units is at 0.5 ("yours is best"), there is
 nothing to gain ("flat"), the primary loss is 100 times too loud or too quiet, or the auxiliary task
@@ -18,10 +19,12 @@ Of each arm d is the planted error above that of the reader's weights. The verdi
 is the planted error of what is recommended above that of the best arm, in margins. `b_harms`,
 `b_helps` and so on are the shares of problems in which the second and the third loss are said to do
 so, `b_harm` and `c_harm` what they do: by how many margins the planted error of the balance falls
-without them, on average.
+without them, on average. `b_harms_advised` and `c_harms_advised` are the shares after the tool's
+own advice was followed once: where it is undecided and asks for so many more seeds, the answer with
+those, if ten are enough for it.
 
 The level *longer* trains three losses for four times as many epochs, until they come to rest, on
-100 problems at most.
+300 problems at most.
 
 Rows of other rules, on the same problems, are of their weights:
 
@@ -57,8 +60,8 @@ from amnl.weigh import Arm, Pulls, answers, choose, decide
 from amnl.weigh.arms import BALANCED, YOURS, arms_of, left_out, present
 
 TABLE = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows" / "weigh_rates.csv"
-SEEDS = (3, 5, 10)
-LONGER = 100  # problems of the level that takes six times as long
+SEEDS = (3, 5, 8, 10)
+LONGER = 300  # problems of the level that takes six times as long
 MARGIN, DIM, ROWS = five.MARGIN, five.DIM, five.ROWS
 # Errors of the vectors that each task alone would learn, and what each loss is multiplied by.
 PLANTED: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -241,7 +244,7 @@ def counted(
     for seeds in SEEDS:
         found = Counted()
         for k, some in enumerate(arms):
-            _judge(found, name, some, scores[k, :seeds], explored[k])
+            _judge(found, name, some, scores[k], explored[k], seeds)
         for rule, rows in found.rows.items():
             yield {
                 "level": level, "planted": name, "rule": rule, "seeds": seeds, "problems": problems,
@@ -250,9 +253,15 @@ def counted(
 
 
 def _judge(
-    found: Counted, name: str, arms: Sequence[Arm], table: np.ndarray, explored: np.ndarray
+    found: Counted,
+    name: str,
+    arms: Sequence[Arm],
+    every: np.ndarray,
+    explored: np.ndarray,
+    seeds: int,
 ) -> None:
-    names = [arm.name for arm in arms]
+    """Count one problem at its first `seeds` of `every` seed's scores, (seeds, arms)."""
+    names, table = [arm.name for arm in arms], every[:seeds]
     scores = dict(zip(names, table.T.tolist()[: len(arms)], strict=True))
     errors = {arm.name: planted_error(name, arm.weights) for arm in arms}
     d = {arm: error - errors[YOURS] for arm, error in errors.items()}
@@ -260,11 +269,21 @@ def _judge(
     choice = choose(scores, YOURS, MARGIN)
     seen = is_right(choice.verdict, choice.recommended, d)
     parts = {k: present(arms, arm) for k, arm in left_out("abc"[: len(PLANTED[name][0])]).items()}
-    said = {a.name: a.answer for a in answers(scores, present(arms, BALANCED), parts, MARGIN)}
+    balanced = present(arms, BALANCED)
+    asked = answers(scores, balanced, parts, MARGIN)
+    said = {a.name: a.answer for a in asked}
+    advised = dict(said)
+    for one in asked:
+        wanted = seeds + one.more_seeds if one.more_seeds else 0
+        if one.answer == "undecided" and seeds < wanted <= len(every):
+            more_scores = dict(zip(names, every[:wanted].T.tolist()[: len(arms)], strict=True))
+            again = answers(more_scores, balanced, parts, MARGIN)
+            advised |= {a.name: a.answer for a in again if a.name == one.name}
     more: dict[str, Any] = {word: seen == word for word in ("right", "undecided", "wrong")}
     for answer in ("harms", "helps"):
         more |= {f"{k}_{answer}": said.get(k) == answer for k in "bc"}
-    whole = errors[present(arms, BALANCED)]
+    more |= {f"{k}_harms_advised": advised.get(k) == "harms" for k in "bc"}
+    whole = errors[balanced]
     more |= {f"{k}_harm": (whole - errors[arm]) / MARGIN for k, arm in parts.items()}
     taken = choice.recommended
     found.add("weigh", errors[taken], d[taken], best, **more)
@@ -284,7 +303,7 @@ def _judge(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=int, default=300, help="in each row")
+    parser.add_argument("--problems", type=int, default=1000, help="in each row")
     options = parser.parse_args()
     torch.set_num_threads(1)
     start = time.monotonic()
