@@ -23,8 +23,8 @@ without them, on average. `b_harms_advised` and `c_harms_advised` are the shares
 own advice was followed once: where it is undecided and asks for so many more seeds, the answer with
 those, if ten are enough for it.
 
-The level *longer* trains three losses for four times as many epochs, until they come to rest, on
-300 problems at most.
+The level *longer* trains for four times as many epochs, until the vectors come to rest, on 300
+problems at most.
 
 Rows of other rules, on the same problems, are of their weights:
 
@@ -61,7 +61,7 @@ from amnl.weigh.arms import BALANCED, YOURS, arms_of, left_out, present
 
 TABLE = Path(__file__).resolve().parents[2] / "amnl" / "study" / "rows" / "weigh_rates.csv"
 SEEDS = (3, 5, 8, 10)
-LONGER = 300  # problems of the level that takes six times as long
+LONGER = 300  # problems of the level that takes four times as long
 MARGIN, DIM, ROWS = five.MARGIN, five.DIM, five.ROWS
 # Errors of the vectors that each task alone would learn, and what each loss is multiplied by.
 PLANTED: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -310,9 +310,8 @@ def main() -> None:
     rows = []
     for name in PLANTED:
         rows += counted(name, options.problems)
-        if name.startswith("three"):
-            fewer = min(LONGER, options.problems)
-            rows += counted(name, fewer, "longer", 4 * five.SETTINGS["epochs"])
+        fewer = min(LONGER, options.problems)
+        rows += counted(name, fewer, "longer", 4 * five.SETTINGS["epochs"])
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
     table = pd.DataFrame(rows).assign(**provenance(torch.device("cpu")))
     write_atomically(TABLE, table.to_csv(index=False, float_format="%.4g").encode())
