@@ -156,6 +156,23 @@ FAMILIES = {
     "v": Family((Grid(ALIKE, rivals=tuple(NEWER_RULES), units=(1.0, 15.0, 125.0)),)),
 }
 
+PUBLISHED = {  # the tables of `amnl.study.rows` by family; g and h never ran
+    "a": "sweep-compact-cycles2",
+    "b": "sweep-compact-unit125",
+    "c": "sweep-compact-odds",
+    "d": "sweep-compact-unweighted",
+    "e": "sweep-compact-rivals-cycles2",
+    "f": "sweep-compact-rivals-unit125",
+    "i": "sweep-paper-cycles2",
+    "j": "sweep-paper-unit125",
+    "k": "sweep-compact-unit15",
+    "l": "sweep-compact-unit35",
+    "m": "sweep-compact-front",
+    "n": "sweep-compact-more-seeds",
+    "o": "sweep-compact-nudged",
+    "p": "sweep-compact-fault",
+}
+
 # What the rows of a family must be: the values of each column, and all their combinations.
 GRIDS = {name: FAMILIES[name].grids[0].columns() for name in "abcdef"}
 

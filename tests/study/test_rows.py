@@ -11,23 +11,15 @@ import pytest
 import torch
 
 from amnl.cmapss import SUBSETS
-from amnl.study.protocol import family
+from amnl.study.protocol import GRIDS, PUBLISHED, family
 from amnl.study.rows import TEXT, load_predictions, load_rows, read_rows
 from amnl.study.tables import LAMS
 from amnl.task_losses import macro_f1, nasa_score, rmse
 from amnl.training import RunResult, TrainConfig, provenance
 
 TABLES = [f.name[:-4] for f in files("amnl.study.rows").iterdir() if f.name.endswith(".csv")]
-FAMILIES = {  # whole families, by the name of their rows
-    "sweep-compact-unit15": "k",
-    "sweep-compact-unit35": "l",
-    "sweep-compact-front": "m",
-    "sweep-compact-more-seeds": "n",
-    "sweep-compact-nudged": "o",
-    "sweep-compact-fault": "p",
-    "sweep-paper-cycles2": "i",
-    "sweep-paper-unit125": "j",
-}
+# Families whose rows have every setting; test_protocol.py compares the older ones by their grids.
+FAMILIES = {table: name for name, table in PUBLISHED.items() if name not in GRIDS}
 CELL = ("preset", "subset", "rul_unit", "lam", "seed", "epochs", "nudge", "auxiliary")
 STORED = sorted(
     file.name.removeprefix("predictions-").removesuffix(".npz")
