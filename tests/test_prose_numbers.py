@@ -470,9 +470,9 @@ STATED |= {
     ),
     "planted problems": (
         "11-weigh-your-problem",
-        r"for the plain sweep: (\d+) of each kind",
+        r"for the plain sweep: ([\d,]+) of each kind",
         lambda: tuple(
-            str(n) for n in load_rows("weigh_rates").query("level == 'trained'").problems.unique()
+            f"{n:,}" for n in load_rows("weigh_rates").query("level == 'trained'").problems.unique()
         ),
     ),
     "wins in cycles²": (
