@@ -61,6 +61,10 @@ def odds(rivals: int) -> pd.DataFrame:
     )
 
 
+def kinds(n: int) -> dict[str, tuple[list[float], list[float]]]:
+    return {f"label {k}": ([0.5, 0.7, 1.0], [30.0, 10.0, 0.0]) for k in range(n)}
+
+
 def rates(problems: int) -> pd.DataFrame:
     shares = {"right": 0.5, "undecided": 0.3, "wrong": 0.2}
     return pd.DataFrame(
@@ -150,6 +154,9 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
         LAMS,
         {f"panel {k}": RNG.uniform(size=3) for k in range(n)},
         {f"panel {k}": 0.5 for k in range(n)},
+    ),
+    "shared_noise": lambda n: figures.shared_noise(
+        LAMS, kinds(n), LAMS, {k: (y, x) for k, (x, y) in kinds(n).items()}
     ),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
     "ageing": aged,
