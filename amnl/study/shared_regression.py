@@ -2,7 +2,8 @@
 
 Two linear regressions share one weight vector. The primary task is the one we are scored on. The
 auxiliary task has data of its own, drawn around a *different* vector. The shared vector minimises
-`λ · scale · MSE_primary + (1 - λ) · MSE_auxiliary`, in closed form. Chapter 2 derives the optimum.
+`λ · scale · MSE_primary + (1 - λ) · MSE_auxiliary`, in closed form. Chapter 2 derives the optimum,
+also for two labels of the same rows whose noise is shared.
 """
 
 import math
@@ -28,6 +29,9 @@ class TwoTasks:
     noise_auxiliary: float = 2.0
     disagreement: float = 0.5  # distance between the two tasks' true vectors
     scale: float = 1.0  # factor on the primary loss, a change of its unit
+    # Correlation of the two labels' noise, row by row. Where it is not 0, both tasks have the same
+    # rows, so `n_auxiliary` is `n_primary`.
+    shared_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -39,6 +43,10 @@ class TwoTasks:
             raise ValueError(f"noise and disagreement cannot be negative: {self}")
         if not min(self.noise_primary, self.scale) > 0:
             raise ValueError(f"noise_primary and scale must be positive: {self}")
+        if not abs(self.shared_noise) <= 1:
+            raise ValueError(f"shared_noise is a correlation, from -1 to 1: {self}")
+        if self.shared_noise and self.n_primary != self.n_auxiliary:
+            raise ValueError(f"shared_noise needs n_auxiliary = n_primary, the same rows: {self}")
 
     @property
     def primary_variance(self) -> float:
@@ -50,11 +58,18 @@ class TwoTasks:
         """Expected squared error, for the primary task, of the vector fitted to auxiliary data."""
         return self.dim * self.noise_auxiliary**2 / self.n_auxiliary + self.disagreement**2
 
+    @property
+    def shared_error(self) -> float:
+        """Expected product of the errors of the two vectors."""
+        noise = self.noise_primary * self.noise_auxiliary
+        return self.shared_noise * self.dim * noise / self.n_primary
+
 
 def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, Array]:
     """Draw one data set.
 
     Inputs are white within the sample, `x.T @ x = n · I`, so that the hand derivation is exact.
+    With shared noise x2 is x1.
 
     Returns
     -------
@@ -74,9 +89,13 @@ def draw(tasks: TwoTasks, rng: np.random.Generator) -> tuple[Array, Array, Array
     truth = rng.normal(size=tasks.dim)
     direction = rng.normal(size=tasks.dim)
     other = truth + tasks.disagreement * direction / np.linalg.norm(direction)
-    x1, x2 = (_white(n, tasks.dim, rng) for n in (tasks.n_primary, tasks.n_auxiliary))
-    y1 = x1 @ truth + tasks.noise_primary * rng.normal(size=tasks.n_primary)
-    y2 = x2 @ other + tasks.noise_auxiliary * rng.normal(size=tasks.n_auxiliary)
+    x1 = _white(tasks.n_primary, tasks.dim, rng)
+    x2 = x1 if tasks.shared_noise else _white(tasks.n_auxiliary, tasks.dim, rng)
+    first, second = (rng.normal(size=n) for n in (tasks.n_primary, tasks.n_auxiliary))
+    if tasks.shared_noise:
+        second = tasks.shared_noise * first + math.sqrt(1 - tasks.shared_noise**2) * second
+    y1 = x1 @ truth + tasks.noise_primary * first
+    y2 = x2 @ other + tasks.noise_auxiliary * second
     return x1, y1, x2, y2, truth
 
 
@@ -98,16 +117,26 @@ def fit(
 def excess(tasks: TwoTasks, lam: float | Array) -> float | Array:
     """Expected held-out error of the primary task above its noise floor, derived by hand."""
     share = lam * tasks.scale / (lam * tasks.scale + 1.0 - lam)
-    return share**2 * tasks.primary_variance + (1.0 - share) ** 2 * tasks.auxiliary_error
+    alone = share**2 * tasks.primary_variance + (1.0 - share) ** 2 * tasks.auxiliary_error
+    return alone + 2.0 * share * (1.0 - share) * tasks.shared_error
 
 
 def optimum(tasks: TwoTasks) -> float:
     """The λ with the smallest `excess`: the odds are auxiliary / (scale · primary) error.
 
+    What the two errors share counts for neither. A task of which nothing is left then gets no
+    weight; where nothing is left of both, their vectors are equal, and it is 1.
+
     >>> round(optimum(TwoTasks()), 3)
     0.333
+    >>> optimum(TwoTasks(n_auxiliary=40, noise_auxiliary=4.0, shared_noise=0.5))
+    1.0
     """
-    return tasks.auxiliary_error / (tasks.scale * tasks.primary_variance + tasks.auxiliary_error)
+    primary = max(tasks.primary_variance - tasks.shared_error, 0.0)
+    auxiliary = max(tasks.auxiliary_error - tasks.shared_error, 0.0)
+    if not primary:
+        return 1.0
+    return auxiliary / (tasks.scale * primary + auxiliary)
 
 
 def simulate(tasks: TwoTasks, lambdas: Array, repeats: int, seed: int) -> Array:

@@ -61,6 +61,27 @@ def odds(rivals: int) -> pd.DataFrame:
     )
 
 
+def odds_of_families(subsets: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"subset": name, "family": family, "odds": 10.0**k, "mean": 14.0 + k}
+            for name in SUBSETS[:subsets]
+            for k, family in enumerate("abcklm")
+        ]
+    )
+
+
+def labelled(kinds: int) -> pd.DataFrame:
+    found = {"mean": 0.0, "low": -1.0, "high": 1.0}
+    return pd.DataFrame(
+        [{"kind": f"kind {k}", "lam": lam, **found} for k in range(kinds) for lam in LAMS]
+    )
+
+
+def kinds(n: int) -> dict[str, tuple[list[float], list[float]]]:
+    return {f"label {k}": ([0.5, 0.7, 1.0], [30.0, 10.0, 0.0]) for k in range(n)}
+
+
 def rates(problems: int) -> pd.DataFrame:
     shares = {"right": 0.5, "undecided": 0.3, "wrong": 0.2}
     return pd.DataFrame(
@@ -150,6 +171,17 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
         LAMS,
         {f"panel {k}": RNG.uniform(size=3) for k in range(n)},
         {f"panel {k}": 0.5 for k in range(n)},
+    ),
+    "likelihood_odds": lambda n: figures.likelihood_odds(
+        odds_of_families(n),
+        {s: 1 / 400 for s in SUBSETS[:n]},
+        (1 / 1225, 1 / 225),
+        dict.fromkeys(SUBSETS, 14.0),
+        ROUNDING,
+    ),
+    "shared_label": lambda n: figures.shared_label(labelled(n), 0.5),
+    "shared_noise": lambda n: figures.shared_noise(
+        LAMS, kinds(n), LAMS, {k: (y, x) for k, (x, y) in kinds(n).items()}
     ),
     "verdict_rates": lambda n: figures.verdict_rates(rates(n)),
     "ageing": aged,

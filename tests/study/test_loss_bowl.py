@@ -53,10 +53,10 @@ def test_the_table_says_what_the_formulas_do() -> None:
         assert [float(cell) for cell in cells] == pytest.approx(expected, abs=6e-4)
 
 
-@pytest.mark.parametrize("changed", [{"dim": 3}, {"scale": 2.0}])
+@pytest.mark.parametrize("changed", [{"dim": 3}, {"scale": 2.0}, {"shared_noise": 0.5}])
 def test_what_the_plane_cannot_show_is_refused(changed: dict[str, float]) -> None:
     tasks: TwoTasks = replace(SETTINGS["flat"], **changed)
-    with pytest.raises(ValueError, match="'mine' needs dim=2 and scale=1"):
+    with pytest.raises(ValueError, match="'mine' needs dim=2, scale=1 and shared_noise=0"):
         loss_bowl({"mine": tasks})
 
 

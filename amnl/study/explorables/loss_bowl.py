@@ -40,16 +40,17 @@ def loss_bowl(settings: Mapping[str, TwoTasks] = SETTINGS) -> Explorable:
     Parameters
     ----------
     settings
-        A button's words → what it sets. The first is where it starts. `dim` is 2 and `scale` 1.
+        A button's words → what it sets. The first is where it starts. `dim` is 2, `scale` 1
+        and `shared_noise` 0.
 
     Raises
     ------
     ValueError
-        For a setting of another `dim` or `scale`.
+        For a setting of another `dim`, `scale` or `shared_noise`.
     """
     for name, tasks in settings.items():
-        if (tasks.dim, tasks.scale) != (2, 1.0):
-            raise ValueError(f"{name!r} needs dim=2 and scale=1: {tasks}")
+        if (tasks.dim, tasks.scale, tasks.shared_noise) != (2, 1.0, 0.0):
+            raise ValueError(f"{name!r} needs dim=2, scale=1 and shared_noise=0: {tasks}")
     fine = np.linspace(0.0, 1.0, 101)
     curves = {name: np.asarray(excess(tasks, fine)) for name, tasks in settings.items()}
     best = {name: optimum(tasks) for name, tasks in settings.items()}

@@ -6,7 +6,13 @@ the page states as a number. `show` puts such a figure on a page. A figure of ch
 """
 
 from amnl.study.figures.chapter_01_combination import gradient_fans, shares
-from amnl.study.figures.chapter_02_toy_sweep import bowl, bowls, knobs, wins_by_weight
+from amnl.study.figures.chapter_02_toy_sweep import (
+    bowl,
+    bowls,
+    knobs,
+    shared_noise,
+    wins_by_weight,
+)
 from amnl.study.figures.chapter_03_loss import three_halves
 from amnl.study.figures.chapter_04_data import (
     before_and_after,
@@ -35,6 +41,7 @@ from amnl.study.figures.chapter_11_battery import discharges
 from amnl.study.figures.chapter_12_verdicts import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
+from amnl.study.figures.objections import likelihood_odds, shared_label
 from amnl.study.figures.predict_page import ageing, coverage_by_life
 from amnl.study.figures.show import Drawn, show
 from amnl.study.figures.style import (
@@ -51,7 +58,7 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "HEALTH_COLOUR", "MARKERS", "MUTED", "PALETTE", "RUL_COLOUR", "TOTAL_COLOUR",
     "curves_over_lambda", "curves_side_by_side", "claim_and_finding",
     "gradient_fans", "shares",
-    "bowl", "bowls", "knobs", "wins_by_weight",
+    "bowl", "bowls", "knobs", "shared_noise", "wins_by_weight",
     "three_halves",
     "before_and_after", "class_shares", "cut_lives", "end_of_life", "flight_conditions",
     "label_distributions", "labels_over_life", "sensor_life", "windows_over_rows",
@@ -64,4 +71,5 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "discharges",
     "verdict_rates",
     "ageing", "coverage_by_life",
+    "likelihood_odds", "shared_label",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from amnl.study.figures.style import (
     RUL_COLOUR,
     TOTAL_COLOUR,
     Numbers,
+    columns,
     is_narrow,
     panels,
 )
@@ -108,4 +109,33 @@ def wins_by_weight(lambdas: Numbers, single: Numbers, five: Numbers) -> Figure:
     ax.bar(lambdas + 0.02, five / five.sum(), 0.04, color=PALETTE["FD001"], label="mean of five")
     ax.set(xlabel="λ with the lowest error", ylabel="share of sweeps", xticks=lambdas)
     ax.legend(loc="upper left")
+    return fig
+
+
+def shared_noise(
+    relations: npt.ArrayLike,
+    lines: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    at: npt.ArrayLike,
+    dots: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+) -> Figure:
+    """The best λ, and what it saves, against the correlation of the two labels' noise.
+
+    Parameters
+    ----------
+    relations, lines
+        The (n,) correlations, and a label → its (n,) best λ and savings (per cent), derived.
+    at, dots
+        The same as simulated, (m,).
+    """
+    ylabels = ("best λ", "saved by it (%)")
+    x = "correlation of the noise"
+    fig, (axes,) = panels((1, 2), (7.0, 3.6), xlabel=x)
+    for k, (ax, ylabel) in enumerate(zip(axes, ylabels, strict=True)):
+        for (label, line), colour in zip(lines.items(), PALETTE.values(), strict=False):
+            ax.plot(relations, line[k], color=colour, label=label)
+            ax.plot(at, dots[label][k], "o", color=colour, markersize=5)
+        ax.set(xlim=(-0.04, 1.04), xlabel=x, ylabel=ylabel)
+    axes[0].set_ylim(0, 1.05)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(2))
     return fig

@@ -1,0 +1,111 @@
+"""The page of objections: what a sceptic asks, and what came of it."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from amnl.study.figures.style import (
+    HEALTH_COLOUR,
+    MARGIN_BAND,
+    MUTED,
+    PALETTE,
+    RMSE_LABEL,
+    ROUNDING_BAND,
+    RUL_COLOUR,
+    TOTAL_COLOUR,
+    columns,
+    panels,
+)
+
+_LOOKS = {  # of a family
+    "a": ("s", RUL_COLOUR),
+    "b": ("^", HEALTH_COLOUR),
+    "c": ("x", "#7B3294"),
+    "k": ("o", "#1B7837"),
+    "l": ("D", TOTAL_COLOUR),
+    "m": ("*", "#A6611A"),
+}
+
+
+def likelihood_odds(
+    points: pd.DataFrame,
+    asked: Mapping[str, float],
+    equal: tuple[float, float],
+    alone: Mapping[str, float],
+    rounding: Mapping[str, float],
+) -> Figure:
+    """Mean test RMSE against effective odds, a panel a subset, and the odds that two rules ask for.
+
+    Parameters
+    ----------
+    points
+        Columns `subset`, `family` (a, b, c, k, l, m), `odds` and `mean` (cycles).
+    asked
+        A subset → the odds of two independent likelihoods: a dotted line.
+    equal
+        The odds between which both tasks pull alike, at one time of training or another.
+    alone, rounding
+        A subset → the mean of λ = 1, and half the band of rounding around it (cycles).
+    """
+    x = "effective odds of RUL over health"
+    fig, axes = panels((2, 2), (7.0, 6.0), len(asked), ylabel=RMSE_LABEL, sharex=True)
+    for ax, subset in zip(axes.flat, asked, strict=False):
+        ax.axvspan(*equal, color=MARGIN_BAND, linewidth=0)
+        level, half = alone[subset], rounding[subset]
+        ax.axhspan(level - half, level + half, color=ROUNDING_BAND, linewidth=0)
+        ax.axhline(level, color=MUTED, linewidth=1)
+        ax.axvline(asked[subset], color=TOTAL_COLOUR, linestyle=":", linewidth=1.5)
+        for family, part in points[points["subset"] == subset].groupby("family"):
+            marker, colour = _LOOKS[str(family)]
+            ax.plot(part["odds"], part["mean"], marker, color=colour, markersize=4.5)
+        ax.set(title=subset, xscale="log")
+        ax.set_xticks([1e-6, 1e-4, 0.01, 1, 100], ["10⁻⁶", "10⁻⁴", "0.01", "1", "100"])
+        ax.minorticks_off()
+    for ax in axes[-1]:
+        ax.set_xlabel(x)
+    handles = [
+        Line2D([], [], color=c, marker=m, linestyle="", label=f"family {family}")
+        for family, (m, c) in _LOOKS.items()
+    ]
+    handles += [
+        Line2D([], [], color=TOTAL_COLOUR, linestyle=":", label="likelihood"),
+        Patch(color=MARGIN_BAND, label="equal pulls"),
+        Patch(color=ROUNDING_BAND, label="RUL alone"),
+    ]
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(5, 3), fontsize=10)
+    return fig
+
+
+def shared_label(found: pd.DataFrame, margin: float) -> Figure:
+    """Test RMSE less that of λ = 1, by what the second label shares with the first, in 95 % bars.
+
+    Parameters
+    ----------
+    found
+        One row a kind and λ, kinds in the order of the axis: columns `kind`, `lam`, and `mean`,
+        `low`, `high` (cycles).
+    margin
+        Cycles; within it, on both sides of 0, differences are too small to matter.
+    """
+    fig, ax = plt.subplots(figsize=(7.0, 3.8))
+    kinds = list(dict.fromkeys(found["kind"]))
+    lams = sorted(found["lam"].unique())
+    ax.axhspan(-margin, margin, color=MARGIN_BAND, linewidth=0)
+    ax.axhline(0, color=MUTED, linewidth=1)
+    looks = zip(lams, ("s", "o", "D", "^"), PALETTE.values(), strict=False)
+    for k, (lam, marker, colour) in enumerate(looks):
+        part = found[found["lam"] == lam].set_index("kind").loc[kinds]
+        bars = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+        at = np.arange(len(kinds)) + 0.18 * (k - (len(lams) - 1) / 2)
+        ax.errorbar(
+            at, part["mean"], yerr=bars, fmt=marker, color=colour, capsize=3, label=f"λ = {lam:g}"
+        )
+    ax.set_xticks(np.arange(len(kinds)), kinds)
+    ax.set(xlim=(-0.5, len(kinds) - 0.5), ylabel="RMSE less that of λ = 1")
+    fig.legend(loc="outside upper left", ncols=columns(3, 3))
+    return fig
