@@ -30,6 +30,7 @@ _LOOKS = {  # of a family
     "l": ("D", TOTAL_COLOUR),
     "m": ("*", "#A6611A"),
 }
+_AGAINST = {0.9: ("D", HEALTH_COLOUR, 1 / 1.06), 1.0: ("o", RUL_COLOUR, 1.06)}
 
 
 def likelihood_odds(
@@ -108,4 +109,45 @@ def shared_label(found: pd.DataFrame, margin: float) -> Figure:
     ax.set_xticks(np.arange(len(kinds)), kinds)
     ax.set(xlim=(-0.5, len(kinds) - 0.5), ylabel="RMSE less that of λ = 1")
     fig.legend(loc="outside upper left", ncols=columns(3, 3))
+    return fig
+
+
+def effects_over(
+    points: pd.DataFrame, cells: pd.DataFrame, margin: float, xlabel: str, ticks: dict[float, str]
+) -> Figure:
+    """What the second task costs, RMSE at λ = 0.5 less that at a larger λ; a panel a unit.
+
+    Parameters
+    ----------
+    points
+        Columns `unit` (cycles), `lam` (0.9 or 1), `x` (what was varied), and `mean`, `low`, `high`
+        of the difference (cycles).
+    cells
+        The differences of single seeds: columns `unit`, `lam`, `x`, `gap` (cycles).
+    margin
+        Cycles; what counts as equal is shaded.
+    xlabel, ticks
+        Of the log axis of what was varied.
+    """
+    units = sorted(points["unit"].unique())
+    fig, (axes,) = panels(
+        (1, len(units)), (8.8, 4.2), None, xlabel, "RMSE at 0.5 less … (cycles)", sharey=True
+    )
+    for ax, unit in zip(axes, units, strict=True):
+        ax.axhspan(-margin, margin, color=MARGIN_BAND, linewidth=0)
+        ax.axhline(0, color=MUTED, linewidth=1)
+        for lam, (marker, colour, aside) in _AGAINST.items():
+            dots = cells[(cells["unit"] == unit) & (cells["lam"] == lam)]
+            ax.plot(dots["x"] * aside, dots["gap"], ".", color=colour, ms=4, alpha=0.35)
+            part = points[(points["unit"] == unit) & (points["lam"] == lam)].sort_values("x")
+            bars = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+            ax.errorbar(
+                part["x"] * aside, part["mean"], yerr=bars, fmt=marker, color=colour, markersize=6,
+                capsize=2, linewidth=1.4, label=f"… that at {lam:g}",
+            )  # fmt: skip
+        ax.set(title="cycles²" if unit == 1 else f"units of {unit:g} cycles", xscale="log")
+        ax.set_xticks(list(ticks), list(ticks.values()))
+        ax.minorticks_off()
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(2, 2), fontsize=10)
     return fig
