@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import shared_noise
 
 from amnl import combine, stats
+from amnl.cmapss import emulator
 from amnl.study import claims, machines, tables
 from amnl.study.claims import CONDITION, FAILS, HOLDS, Ruling
 from amnl.study.claims.ruling import in_either_unit, worse_on_every_subset
@@ -262,6 +264,12 @@ def runs_at_the_sources_size() -> Figures:
     return (str(sum(len(rows(f"paper-{name}")) for name in COMPACT[:2])),)
 
 
+def design_of_misread_labels() -> Figures:
+    config = shared_noise.config_of(0, 0.1)
+    engines, _ = emulator.table()["subsets"][config.subset]["engines"]
+    return str(engines), str(config.stride), str(config.batch_size)
+
+
 STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
     "validation is no forecast": (
         "04-cmapss-data",
@@ -501,6 +509,26 @@ STATED |= {
         lambda: tuple(
             str(tables.wins(rows(f"compact-{name}")).count) for name in ("unit15", "unit35")
         ),
+    ),
+    "misread labels, size": (
+        "objections",
+        r"gets a normal error with a standard deviation of (\d+) cycles",
+        lambda: (f"{shared_noise.NOISE:g}",),
+    ),
+    "misread labels, design": (
+        "objections",
+        r"on ten fleets of (\d+) engines, with every (\d+)th window, batches of (\d+) and no",
+        design_of_misread_labels,
+    ),
+    "misread labels, unit": (
+        "objections",
+        r"The RUL error is divided by (\d+) cycles\.",
+        lambda: (f"{shared_noise.config_of(0, 0.1).rul_unit:g}",),
+    ),
+    "misread labels, odds": (
+        "objections",
+        r"two independent likelihoods with this error ask for, 1 to (\d+)",
+        lambda: (f"{2 * shared_noise.NOISE**2:g}",),
     ),
     "rounding as the protocol found it": (
         "protocol",

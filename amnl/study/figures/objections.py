@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -69,7 +70,7 @@ def likelihood_odds(
         ax.minorticks_off()
     for ax in axes[-1]:
         ax.set_xlabel(x)
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=c, marker=m, linestyle="", label=f"family {family}")
         for family, (m, c) in _LOOKS.items()
     ]
