@@ -99,7 +99,7 @@ def equivalence(
     margin: float = MARGIN,
     rng: int | np.random.Generator | None = None,
 ) -> float | Array:
-    """p-value of "the mean difference is not within ±`margin`".
+    """p-value of "the mean difference is not within ± `margin`".
 
     Two one-sided exact sign-flip tests, of d + margin and of d − margin; the larger p-value counts.
     Shapes and errors as in `sign_flip`.

@@ -14,6 +14,7 @@ import numpy as np
 import pages
 import pandas as pd
 import pytest
+from playing import kept_and_live
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from shared import Rendered, find_browser
 from test_browser import QUIET, faults_on, served, visit
@@ -32,7 +33,7 @@ SWEEPS = {"source": "source’s table", "cycles2": "1 cycle", "unit15": "15 cycl
           "unit35": "35 cycles", "unit125": "125 cycles"}  # fmt: skip
 OURS = list(SWEEPS)[1:]
 READOUT = """() => [...document.querySelectorAll('.readout tbody tr')]
-  .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
+  .map(row => [...row.cells].map(cell => cell.textContent.trim()))"""
 VISITED = """() => {
   const slider = document.querySelector('input[type=range]');
   const note = () => visited.push(parseFloat(slider.getAttribute('aria-valuetext')));
@@ -244,7 +245,7 @@ def test_our_runs_come_with_interval_and_seeds(page: Page, file: str) -> None:
 
 
 def test_the_pull_is_that_of_chapter_8(page: Page, file: str) -> None:
-    page.goto(at(file, "source"))
+    page.goto(at(file, "source", more="&open=tasks"))
     assert "no unit" in page.locator(".pull .note").inner_text()
     ratios = pull_ratios(load_rows("gradient_norms"))
     for sweep, unit in zip(OURS, (1, 15, 35, 125), strict=True):
@@ -262,7 +263,7 @@ def test_the_pull_is_that_of_chapter_8(page: Page, file: str) -> None:
 
 
 def test_head_and_cut_stand_at_their_scores(page: Page, file: str) -> None:
-    page.goto(at(file, "source", 0.3))
+    page.goto(at(file, "source", 0.3, "&open=tasks"))
     for sweep in OURS:
         choose(page, sweep)
         slider(page).fill("0.3")
@@ -282,7 +283,7 @@ def test_head_and_cut_stand_at_their_scores(page: Page, file: str) -> None:
 
 
 def test_the_engines_are_those_of_seed_0_or_not_kept(page: Page, file: str) -> None:
-    page.goto(at(file, "source"))
+    page.goto(at(file, "source", more="&open=tasks"))
     for sweep in SWEEPS:
         choose(page, sweep)
         marks = page.locator(".engines path:visible")
@@ -420,7 +421,7 @@ def test_the_line_stands_over_its_weight_and_over_the_lowest_points(page: Page, 
 
 
 def test_curves_can_be_switched_off(page: Page, file: str) -> None:
-    page.goto(at(file, "unit15"))
+    page.goto(at(file, "unit15", more="&open=tasks"))
     page.get_by_role("checkbox", name="FD002").uncheck()
     assert list(readout(page)) == ["FD001", "FD003", "FD004", "mean"]
     for part in (".chart", ".health", ".engines"):
@@ -477,6 +478,43 @@ def test_a_closer_look_fits_the_axis(page: Page, file: str) -> None:
     assert far and near and near["height"] > 2 * far["height"]
 
 
+@pytest.mark.parametrize("page", [MOVING, {}], indirect=True)
+@pytest.mark.parametrize("meanwhile", ["nothing", "zoomed", "chosen"])
+def test_after_the_answer_it_zooms_by_itself(page: Page, file: str, meanwhile: str) -> None:
+    """First both tables on one axis, then ours from near; not over the reader's own choice."""
+    page.goto(file)
+    zoom = page.get_by_role("button", name="Zoom in")
+    page.get_by_role("button", name="Guess λ").click()
+    assert zoom.get_attribute("aria-pressed") == "false"
+    if meanwhile == "zoomed":
+        zoom.dblclick()  # in, and out again
+    elif meanwhile == "chosen":
+        choose(page, "unit35")
+    page.wait_for_timeout(2600)
+    closer = meanwhile == "nothing"
+    assert (zoom.get_attribute("aria-pressed") == "true") == closer
+    assert (page.locator(".y-title").text_content() or "").endswith("zoomed in") == closer
+    ticks = [float(tick) for tick in page.locator(".chart text.y").all_text_contents()]
+    assert (ticks[-1] - ticks[0] < 4) == closer
+
+
+def test_what_is_not_needed_first_is_shut_and_opens_by_keys(page: Page, file: str) -> None:
+    page.goto(file)
+    assert page.locator("details[open]").count() == 0
+    page.get_by_role("button", name="Show without").click()
+    for summary, part in [("Draw seeds", ".won"), ("Pull, health", ".panels"),
+                          ("The numbers", ".readout")]:  # fmt: skip
+        assert not page.locator(part).is_visible()
+        page.get_by_text(summary).press("Enter")
+        assert page.locator(part).is_visible()
+    page.wait_for_function("() => document.querySelector('.pull .rul').width.baseVal.value > 100")
+    page.get_by_role("button", name="Draw once").click()
+    assert page.locator(".winner:visible").count() == 5
+    page.get_by_text("Draw seeds").press("Enter")
+    page.locator(".winner").first.wait_for(state="hidden")
+    assert page.locator(".winner:visible").count() == 0
+
+
 # ------------------------------------------------------------------------------- the luck of seeds
 
 
@@ -491,7 +529,7 @@ def mulberry(start: int) -> Iterator[float]:
 
 
 def test_draws_make_the_winners_that_their_seeds_have(page: Page, file: str) -> None:
-    page.goto(at(file, "cycles2"))
+    page.goto(at(file, "cycles2", more="&open=draws"))
     chance = mulberry(1)
     for sweep, size in [("cycles2", 1), ("cycles2", 3), ("unit15", 5), ("unit125", 10)]:
         choose(page, sweep)
@@ -522,7 +560,7 @@ def test_draws_make_the_winners_that_their_seeds_have(page: Page, file: str) -> 
 
 
 def test_one_draw_is_shown_and_a_source_without_seeds_has_none(page: Page, file: str) -> None:
-    page.goto(at(file, "unit35"))
+    page.goto(at(file, "unit35", more="&open=draws"))
     page.get_by_role("button", name="Draw once").press("Enter")
     assert page.locator(".redrawn:visible").count() == page.locator(".winner:visible").count() == 5
     assert page.locator(".won").inner_text().startswith("1 draw, 3 of 10 seeds: 0.5 won ")
@@ -534,7 +572,7 @@ def test_one_draw_is_shown_and_a_source_without_seeds_has_none(page: Page, file:
 
 @pytest.mark.parametrize("page", [MOVING], indirect=True)
 def test_many_draws_come_one_after_another_and_end(page: Page, file: str) -> None:
-    page.goto(at(file, "cycles2"))
+    page.goto(at(file, "cycles2", more="&open=draws"))
     page.get_by_role("button", name="Draw 100").click()
     page.wait_for_function("() => document.querySelector('.won').innerText.startsWith('9 draws,')")
     choose(page, "unit35")  # in the middle: it stops
@@ -553,12 +591,13 @@ def test_the_address_says_what_is_seen(page: Page, file: str) -> None:
     choose(page, "unit15")
     slider(page).press("End")
     page.get_by_role("checkbox", name="FD004").uncheck()
+    page.get_by_text("Draw seeds: which weight wins?").click()
     page.get_by_role("radio", name="5", exact=True).check()
     page.get_by_role("button", name="Zoom in").click()
     page.wait_for_function("() => location.hash.includes('closer')")
     seen, url = readout(page), page.url
     assert url.partition("#")[2] == (
-        "numbers=unit15&lambda=1&curves=FD001,FD002,FD003,mean&closer=1&seeds=5"
+        "numbers=unit15&lambda=1&curves=FD001,FD002,FD003,mean&closer=1&seeds=5&open=draws"
     )
     page.goto("about:blank")
     page.goto(url)
@@ -567,7 +606,7 @@ def test_the_address_says_what_is_seen(page: Page, file: str) -> None:
     assert not page.get_by_role("checkbox", name="FD004").is_checked()
     page.evaluate("location.hash = 'numbers=source&lambda=0.3'")  # as a link on the page does
     page.wait_for_function(
-        "() => document.querySelector('.readout caption').innerText.endsWith('0.3')"
+        "() => document.querySelector('.readout caption').textContent.endsWith('0.3')"
     )
     assert shows(page, "source", 0.3)
 
@@ -579,7 +618,7 @@ def test_an_address_that_says_nothing_leaves_the_question(page: Page, file: str)
         assert shows(page, "source", 0.5)
         assert page.get_by_role("button", name="Guess λ").is_visible()
     page.goto("about:blank")
-    page.goto(f"{file}#numbers=source&lambda=7&seeds=4&curves=FD001,FD009")
+    page.goto(f"{file}#numbers=source&lambda=7&seeds=4&curves=FD001,FD009&open=draws,none")
     assert weight(page) == 0.9 and list(readout(page)) == ["FD001"]
     assert page.get_by_role("radio", name="3", exact=True).is_checked()
 
@@ -691,11 +730,11 @@ def test_an_explorer_has_what_it_is_given_and_leaves_the_next_alone(
 ) -> None:
     page.set_content(alive(explorable(sweeps).element(), explorable([SOURCE, RUNS]).element()))
     first, second = page.locator("lambda-explorer").all()
-    assert first.locator(".readout tbody td").last.inner_text() == f"1.0 at {lowest}"
+    assert first.locator(".readout tbody td").last.text_content() == f"1.0 at {lowest}"
     assert first.get_by_role("group", name="Whose").get_by_role("radio").count() == len(sweeps)
     second.locator(".switch label", has_text="1 cycle").click()
-    assert second.locator(".readout tbody td").last.inner_text() == "1.0 at 0.9"
-    assert first.locator(".readout tbody td").last.inner_text() == f"1.0 at {lowest}"
+    assert second.locator(".readout tbody td").last.text_content() == "1.0 at 0.9"
+    assert first.locator(".readout tbody td").last.text_content() == f"1.0 at {lowest}"
 
 
 @pytest.mark.parametrize(
@@ -704,14 +743,14 @@ def test_an_explorer_has_what_it_is_given_and_leaves_the_next_alone(
 )
 def test_every_lowest_point_has_a_ring(page: Page, values: list[float], lowest: str) -> None:
     page.set_content(alive(explorable([swept(None, values), RUNS]).element()))
-    assert page.locator(".readout tbody td").last.inner_text() == f"1.0 at {lowest}"
+    assert page.locator(".readout tbody td").last.text_content() == f"1.0 at {lowest}"
     assert page.locator(".minima:visible").count() == len(lowest.split(", "))
 
 
 @pytest.mark.parametrize("seeds", [2])
 def test_seeds_are_as_many_as_there_are(page: Page, seeds: int) -> None:
     page.set_content(alive(explorable([swept(1.0, [3.0, 2.0, 1.0], seeds)]).element()))
-    assert f"{seeds} seeds" in page.locator(".readout thead").inner_text()
+    assert f"{seeds} seeds" in (page.locator(".readout thead").text_content() or "")
     assert page.locator(".front circle:visible").count() == seeds
 
 
@@ -735,7 +774,7 @@ def tables_and_picture(page: Page) -> None:
 def test_the_built_page(browser: Browser, book: Rendered, width: int) -> None:
     """It loads sound and light, opens a linked view, and stands still; on paper are its numbers."""
     with served(book.html) as site:
-        address = f"{site}/{PAGE}#numbers=unit15&lambda=0.75"
+        address = f"{site}/{PAGE}#numbers=unit15&lambda=0.75&open=tasks"
         with visit(browser, address, width, reduced_motion="reduce") as seen:
             assert faults_on(seen) == []
             assert seen.megabytes() < 1.0
@@ -748,6 +787,9 @@ def test_the_built_page(browser: Browser, book: Rendered, width: int) -> None:
             assert panels and (width == 390 or panels["y"] + panels["height"] <= 900)
             seen.page.emulate_media(media="print")
             tables_and_picture(seen.page)
+        with visit(browser, f"{site}/{PAGE}", width, reduced_motion="reduce") as seen:
+            kept, live = kept_and_live(seen.page, "lambda-explorer")
+            assert kept == pytest.approx(live, abs=10)
         page = browser.new_page(java_script_enabled=False)
         page.goto(f"{site}/{PAGE}")
         tables_and_picture(page)

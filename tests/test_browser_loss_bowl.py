@@ -12,6 +12,7 @@ from playing import (
     Hand,
     alone,
     built_page,
+    centre,
     dark,
     kept_and_live,
     scrolled,
@@ -263,6 +264,48 @@ def test_a_hand_drags_lambda_along_the_path(browser: Browser, finger: bool) -> N
         assert read(page)["lam"] == pytest.approx(0.76, abs=0.011)
 
 
+@pytest.mark.parametrize("finger", [False, True])
+@pytest.mark.parametrize("svg", ["chart", "plane"])
+def test_a_hand_drags_what_shows_lambda(browser: Browser, svg: str, finger: bool) -> None:
+    options: dict[str, Any] = {"has_touch": True, "is_mobile": True} if finger else {}
+    with alone(browser, BOWL, 390 if finger else 1000, **options) as page:
+        handle = page.locator(f".{svg} .handle")
+        handle.scroll_into_view_if_needed()
+        mark = page.locator(f".{svg} circle.here")
+        start, offset = centre(mark), scrolled(page)
+        if svg == "chart":  # by its line, far from the dot
+            box = page.locator(".chart .now").bounding_box()
+            assert box
+            start, by = (start[0], box["y"] + 30), (60.0, 3.0)
+        else:  # towards the answer at λ = 1
+            goal = centre(page.locator(".answer.one"))
+            by = (0.5 * (goal[0] - start[0]), 0.5 * (goal[1] - start[1]))
+        hand = Hand(page, finger=finger)
+        hand.pull(start, by)
+        assert centre(mark)[0] == pytest.approx(start[0] + by[0], abs=3)
+        hand.up()
+        shown = read(page)
+        assert shown["lam"] > 0.6
+        assert scrolled(page) == offset
+        assert handle.evaluate("node => node === document.activeElement")
+        # A hand that goes past the end stops there.
+        hand.pull(centre(mark), (1000 * by[0] / abs(by[0]), 0))
+        hand.up()
+        assert read(page)["lam"] == 1
+
+
+@pytest.mark.parametrize("svg", ["chart", "plane"])
+def test_keys_move_what_shows_lambda(page: Page, svg: str) -> None:
+    handle = page.locator(f".{svg} .handle")
+    keys = {"End": 1, "PageDown": 0.9, "ArrowLeft": 0.89, "ArrowUp": 0.9, "Home": 0, "ArrowDown": 0}
+    for key, lam in keys.items():
+        handle.press(key)
+        assert read(page)["lam"] == pytest.approx(lam)
+        assert handle.get_attribute("aria-valuenow") == f"{lam}"
+        assert (handle.get_attribute("aria-valuetext") or "").startswith(f"{lam:.2f}: error")
+    assert scrolled(page) == 0
+
+
 def test_the_ends_of_lambda_are_the_two_answers(page: Page) -> None:
     slider = lam_slider(page)
     for key, lam in (("End", 1), ("Home", 0), ("PageUp", 0.1), ("ArrowDown", 0.09)):
@@ -275,7 +318,7 @@ def test_the_ends_of_lambda_are_the_two_answers(page: Page) -> None:
 
 def test_a_swipe_on_the_plot_scrolls_the_page(browser: Browser) -> None:
     with alone(browser, BOWL, 390, has_touch=True, is_mobile=True) as page:
-        Hand(page, finger=True).pull((200, 300), (0, -150))
+        Hand(page, finger=True).pull((60, 330), (0, -150))
         page.wait_for_timeout(100)
         assert scrolled(page) > 50
 
@@ -283,10 +326,10 @@ def test_a_swipe_on_the_plot_scrolls_the_page(browser: Browser) -> None:
 def test_tab_goes_through_all_and_out(page: Page) -> None:
     page.get_by_role("button", name="best at 0.5").focus()
     kinds = []
-    for _ in range(13):
+    for _ in range(15):
         kinds.append(page.evaluate("document.activeElement.tagName"))
         page.keyboard.press("Tab")
-    assert kinds == ["BUTTON"] * 6 + ["INPUT"] * 6 + ["BODY"]
+    assert kinds == ["BUTTON"] * 4 + ["g"] + ["BUTTON"] * 2 + ["g"] + ["INPUT"] * 6 + ["BODY"]
 
 
 @pytest.mark.parametrize("width", [1000, 390])

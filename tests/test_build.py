@@ -190,6 +190,24 @@ def test_a_chapter_has_the_number_of_its_file(book: Rendered, page: str) -> None
     assert number and int(number[1]) == int(Path(page).stem[:2])
 
 
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_a_page_counts_its_figures_and_exercises_from_one(book: Rendered, page: str) -> None:
+    text = (book.html / page).read_text()
+    chapter = re.match(r"notebooks/0*(\d*)", page)
+    prefix = f"{chapter[1]}." if chapter and chapter[1] else ""
+    for kind in ("Figure", "Exercise"):
+        numbers = re.findall(rf'caption-number">{kind} ([\d.]+)', text)
+        assert numbers == [f"{prefix}{k}" for k in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("book/")])
+def test_no_mark_of_code_is_left_in_the_text(book: Rendered, page: str) -> None:
+    """As of a backtick that follows a sign, which reStructuredText does not read."""
+    text = (book.html / page).read_text()
+    text = re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert re.findall(r".{0,30}`.{0,30}", re.sub(r"<[^>]*>", "", text)) == []
+
+
 def test_links_within_the_book_lead_somewhere(book: Rendered) -> None:
     assert broken_links(book.html.resolve()) == []
 

@@ -571,7 +571,7 @@ def verdicts() -> dict[int, claims.Verdict]:
 ENTRIES = {
     3: ("measured", "λ = 1, none of the source's ten, is lower still on FD001. "),
     11: ("source", "RUL alone on FD002 27.27 against 6.74, +304.7 %"),
-    12: ("measured", "Divided by 125, only against uncertainty and DWA: GRACE -0.29 (3 better"),
+    12: ("measured", "Divided by 125, only against uncertainty and DWA: GRACE −0.29 (3 better"),
 }
 
 

@@ -26,6 +26,7 @@ from amnl.compare.table import (
     scores_of,
     shown,
 )
+from amnl.minus import minus_signs
 from amnl.stats import ALPHA, DRAWN, MOST
 
 if TYPE_CHECKING:
@@ -149,10 +150,10 @@ class Compared:
         for row in self.comparisons.itertuples(index=False):
             numbers = [""] * 4
             if row.finding != UNTESTABLE:
-                ends = f"[{row.low:+.3g}, {row.high:+.3g}]"
+                ends = minus_signs(f"[{row.low:+.3g}, {row.high:+.3g}]")
                 least = "never" if math.isinf(row.smallest) else f"{row.smallest:.2g}"
                 least = "0" if row.no_spread and least != "never" else least
-                numbers = [f"{row.mean:+.3g}", ends, f"{row.p_holm:.2g}", least]
+                numbers = [minus_signs(f"{row.mean:+.3g}"), ends, f"{row.p_holm:.2g}", least]
             finding = row.finding
             if finding in ("better", "worse") and row.p_equivalent_holm < ALPHA:
                 finding += f", yet within ±{self.margin:g}"

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from amnl.minus import minus_signs
+
 # A wide table scrolls in its own box on a phone, and keys can scroll that box.
 HTML = """<div class="table-box" tabindex="0" style="overflow-x: auto">
 <table class="dataframe">
@@ -42,7 +44,8 @@ def show_table(
         Head → values. A head ends in its unit, as in "RMSE (cycles)". An index is not shown.
     formats
         Head → format of its numbers, such as ".2f"; one string is for all columns of floats. A
-        number that rounds to zero has no sign, and one that is missing is a dash.
+        number that rounds to zero has no sign, and one that is missing is a dash. Text may hold
+        numbers: their minus is written as that of the others.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def _form(form: str) -> Callable[[Any], str]:
     def write(value: Any) -> str:
         if pd.isna(value):
             return "–"
-        return str(value) if isinstance(value, str) else format(value, spec).replace("-", "−")
+        return minus_signs(value if isinstance(value, str) else format(value, spec))
 
     return write
 

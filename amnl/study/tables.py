@@ -206,7 +206,8 @@ def rounding_band(copies: pd.DataFrame, seeds: int = 10) -> "pd.Series[float]":
     Returns
     -------
     Series
-        Cycles, t₀.₉₇₅ times the standard deviation of the copies' difference over √`seeds`.
+        Cycles, t₀.₉₇₅ times the standard deviation of the copies' difference over the root of
+        `seeds`.
 
     Raises
     ------

@@ -1,17 +1,16 @@
 """What weighing found, drawn: text for a terminal, a card for a notebook, a figure for both."""
 
-import base64
 import html
 import math
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from amnl.minus import minus_signs
 from amnl.palette import MUTED, PALETTE, RUL_COLOUR, STYLE
 from amnl.stats import ALPHA
 from amnl.weigh.arms import BALANCED
 from amnl.weigh.duration import duration
-from amnl.weigh.files import png
 from amnl.weigh.layout import aligned, elements
 from amnl.weigh.weighing import LIMITS, Weighed
 
@@ -60,7 +59,7 @@ def cells(found: Weighed) -> list[list[str]]:
     rows = [["weighting", *found.names, "share", "metric", "difference", "95 %", "p", "finding"]]
     for row in found.table().itertuples(index=False):
         name, *weights, share, metric, difference, half, p, finding = row
-        known = [f"{difference:+.3g}", f"± {half:.2g}", f"{p:.2g}"]
+        known = [minus_signs(f"{difference:+.3g}"), f"± {half:.2g}", f"{p:.2g}"]
         shown = [""] * 3 if math.isnan(p) else known
         score = "" if math.isnan(metric) else f"{metric:.4g}"
         rows.append([name, *(f"{w:.3g}" for w in weights), f"{share:.2g}", score, *shown, finding])
@@ -85,18 +84,22 @@ def as_html(found: Weighed) -> str:
         f"<{said.get(k, 'span')}>{html.escape(v)}</{said.get(k, 'span')}>"
         for k, v in sorted(facts(found), key=lambda fact: fact[0] != "verdict")
     ]
-    picture = base64.b64encode(png(rows_figure(found))).decode()
-    style = "width:34em;max-width:100%"
+    from amnl.study.figures.show import show  # draws for the light and the dark, wide and narrow
+
     spoken = html.escape(f"Difference of the metric from {found.choice.reference}, by weighting")
+    picture = show(lambda: rows_figure(found)).html
+    picture = picture.replace('aria-label="figure"', f'aria-label="{spoken}"', 1)
     cost = f"{len(found.trials)} trainings, {duration(found.minutes)} of one core"
     below = map(html.escape, (legend(found), cost, *found.notes, LIMITS))
+    # So little at the sides that the wide figure fits the column of the book.
     return (
-        "<div style='border:1px solid #8888;border-radius:6px;padding:0.5em 1em'>"
+        "<div style='border:1px solid #8888;border-radius:6px;padding:0.5em 0.4em'>"
         + elements("p", lines[:1])
-        + f"<img style='{style}' alt='{spoken}' src='data:image/png;base64,{picture}'>"
+        + picture
         + elements("p", lines[1:])
+        + "<div class='table-box' tabindex='0' style='overflow-x:auto'>"
         + f"<table class='dataframe'><thead>{elements('tr', [elements('th', head)])}</thead>"
-        + f"<tbody>{elements('tr', (elements('td', row) for row in body))}</tbody></table>"
+        + f"<tbody>{elements('tr', (elements('td', row) for row in body))}</tbody></table></div>"
         + f"<ul>{elements('li', below)}</ul></div>"
     )
 
@@ -127,5 +130,5 @@ def rows_figure(found: Weighed) -> "Figure":
             )  # fmt: skip
         ax.set_yticks([arm.name for arm in found.arms])
         ax.invert_yaxis()
-        ax.set_xlabel(f"metric − metric at {choice.reference} ({better} of 0: better; ◆: take it)")
+        ax.set_xlabel(f"metric − metric at {choice.reference}\n({better} of 0: better; ◆: take it)")
     return fig

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amnl.minus import minus_signs
 from amnl.weigh.decision import MOST_SEEDS, PairedTests, more_seeds, paired_tests
 from amnl.weigh.problem import ProblemError
 
@@ -81,7 +82,7 @@ class Answer:
         if self.mean is None:
             return f"{self.name}: undecided, as a training with it or without it failed"
         known = "" if self.half is None else f" ± {self.half:.2g}"
-        found = f"without it the metric moves by {self.mean:+.2g}{known}"
+        found = f"without it the metric moves by {minus_signs(f'{self.mean:+.2g}')}{known}"
         if self.answer != "undecided":
             return f"{self.name}: {self.answer}; {found}"
         wanted = f"about {self.more_seeds} more seeds would tell" if self.more_seeds else ""

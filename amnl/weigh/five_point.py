@@ -21,7 +21,14 @@ from amnl.weigh.check_runs import check_runs
 from amnl.weigh.data import check_data
 from amnl.weigh.decision import decide
 from amnl.weigh.grid import Work, all_runs
-from amnl.weigh.inputs import check_functions, check_rest, count, positive, weights
+from amnl.weigh.inputs import (
+    check_functions,
+    check_rest,
+    count,
+    positive,
+    seeds_and_margin,
+    weights,
+)
 from amnl.weigh.notes import notes_on
 from amnl.weigh.problem import Losses, Metric, Problem
 from amnl.weigh.result import FivePoint, Settings, scores_by_lam
@@ -129,10 +136,8 @@ def five_point_sweep(
     >>> found.verdict, found.recommended
     ('flat', 0.5)
     """
-    lams, seeds = weights(lams), count("seeds", seeds, ": how many; 2 means the seeds 0 and 1")
-    margin = positive(
-        "margin", margin, ": the smallest difference of your metric that you would pay for"
-    )
+    lams = weights(lams)
+    seeds, margin = seeds_and_margin(seeds, margin)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     lr = positive("lr", lr)
     check_functions(build=build, losses=losses, metric=metric, combiner=combiner, tell=tell)

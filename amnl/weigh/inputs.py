@@ -54,6 +54,13 @@ def count(name: str, value: Any, why: str = "") -> int:
     return int(number)
 
 
+def seeds_and_margin(seeds: Any, margin: Any) -> tuple[int, float]:
+    """Raises `ProblemError` for a number of seeds or a margin that is none."""
+    price = ": the smallest difference of your metric that you would pay for"
+    number = count("seeds", seeds, ": how many; 2 means the seeds 0 and 1")
+    return number, positive("margin", margin, price)
+
+
 def one_number(value: Any) -> float | None:
     """A number of Python, NumPy or PyTorch; None for anything else, truth values and text too."""
     if isinstance(value, bool | np.bool_ | str | bytes) or getattr(value, "ndim", False):

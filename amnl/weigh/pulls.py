@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from amnl.combiners import task_gradients
+from amnl.minus import minus_signs
 from amnl.weigh.check_losses import check_each
 from amnl.weigh.data import batches, row_count
 from amnl.weigh.problem import NotFinite, Problem, ProblemError
@@ -69,12 +70,13 @@ class Pulls:
                 if times >= _ALIKE
                 else f"{main} and {name} pull alike"
             )
-            angle = f" (cosine {self.cosines[0][k]:+.2f})" if self.cosines else ""
+            angle = minus_signs(f" (cosine {self.cosines[0][k]:+.2f})") if self.cosines else ""
             said.append(how + angle)
         for k, one in enumerate(self.names[1:], start=1):
             for m, other in enumerate(self.names[k + 1 :], start=k + 1):
                 if self.cosines:
-                    said.append(f"{one} to {other}: cosine {self.cosines[k][m]:+.2f}")
+                    cosine = minus_signs(f"{self.cosines[k][m]:+.2f}")
+                    said.append(f"{one} to {other}: cosine {cosine}")
         return "; ".join(said)
 
 

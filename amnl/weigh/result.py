@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from amnl.minus import minus_signs
 from amnl.stats import ALPHA
 from amnl.weigh.decision import Comparison, Decision
 from amnl.weigh.duration import duration
@@ -148,7 +149,7 @@ class FivePoint:
     def _legend(self) -> str:
         reference, margin = f"{self.decision.reference:g}", f"{self.decision.margin:g}"
         return (
-            "λ weighs the primary loss, 1 - λ the other. The difference is to λ = "
+            "λ weighs the primary loss, 1 − λ the other. The difference is to λ = "
             f"{reference}, with its 95 % interval; p is Holm's, for all weights together. Better "
             f"and worse: p below {ALPHA:g}; same: within ±{margin}; not better: not by {margin}; "
             "open: none of these is shown. The verdict comes from the metric alone, and the scale "
@@ -217,7 +218,7 @@ def _cells(table: "pd.DataFrame") -> list[list[str]]:
     lines = [["λ", "metric", "± sd", "difference", "95 %", "p", "finding"]]
     for row in table.itertuples(index=False):
         sd = "" if math.isnan(row.sd) else f"{row.sd:.2g}"
-        compared = [f"{row.difference:+.3g}", f"± {row.half:.2g}", f"{row.p:.2g}"]
+        compared = [minus_signs(f"{row.difference:+.3g}"), f"± {row.half:.2g}", f"{row.p:.2g}"]
         shown = [""] * 3 if math.isnan(row.p) else compared
         lines.append([f"{row.lam:g}", f"{row.metric:.4g}", sd, *shown, row.finding])
     return lines

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from amnl.combiners import task_gradients
+from amnl.minus import minus_signs
 from amnl.weigh.check_losses import two_losses
 from amnl.weigh.data import batches
 from amnl.weigh.problem import Problem, ProblemError
@@ -51,11 +52,12 @@ class Scale:
             return f"the {idle} task does not pull at all (a last layer that starts at zero?)"
         louder = "primary" if self.ratio >= 1 else "auxiliary"
         times = max(self.ratio, 1 / self.ratio)
+        cosine = minus_signs(f"cosine {self.cosine:+.2f}")
         if times < _ALIKE:
-            return f"both tasks pull alike at 0.5 (cosine {self.cosine:+.2f})"
+            return f"both tasks pull alike at 0.5 ({cosine})"
         return (
-            f"the {louder} task pulls {three_digits(times)} times as hard as the other (cosine "
-            f"{self.cosine:+.2f}); both pull alike at λ = {self.balanced_lam:.3g}, or at 0.5 with "
+            f"the {louder} task pulls {three_digits(times)} times as hard as the other "
+            f"({cosine}); both pull alike at λ = {self.balanced_lam:.3g}, or at 0.5 with "
             f"the primary loss divided by {three_digits(self.ratio)} (a squared error: its unit "
             f"times {three_digits(math.sqrt(self.ratio))})"
         )

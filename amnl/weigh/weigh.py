@@ -22,7 +22,15 @@ from amnl.weigh.check_weighing import check_weighing, own_weights
 from amnl.weigh.choice import answers, choose
 from amnl.weigh.data import check_data
 from amnl.weigh.grid import Work, all_runs
-from amnl.weigh.inputs import check_functions, check_rest, count, each_number, one_number, positive
+from amnl.weigh.inputs import (
+    check_functions,
+    check_rest,
+    count,
+    each_number,
+    one_number,
+    positive,
+    seeds_and_margin,
+)
 from amnl.weigh.notes_on_choice import notes_on_choice, notes_on_score
 from amnl.weigh.problem import Losses, Metric, Problem, ProblemError
 from amnl.weigh.pulls import Pulls
@@ -32,9 +40,6 @@ from amnl.weigh.weighing import Weighed, scores_by_arm
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_MARGIN = ": the smallest difference of your metric that you would pay for"
-_SEEDS = ": how many; 2 means the seeds 0 and 1"
 
 
 def weigh_losses(
@@ -100,7 +105,7 @@ def weigh_losses(
     >>> found.verdict, found.recommended, [str(answer.answer) for answer in found.answers]
     ('flat', 'yours', ['harmless', 'harmless'])
     """
-    seeds, margin = count("seeds", seeds, _SEEDS), positive("margin", margin, _MARGIN)
+    seeds, margin = seeds_and_margin(seeds, margin)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     lr = positive("lr", lr)
     check_functions(build=build, losses=losses, metric=metric, tell=tell)
@@ -179,7 +184,7 @@ def weigh_callable(
     >>> print(weigh_callable(train, ["mse", "ce"], margin=0.005, seeds=5).recommended)
     share 0.4
     """
-    seeds, margin = count("seeds", seeds, _SEEDS), positive("margin", margin, _MARGIN)
+    seeds, margin = seeds_and_margin(seeds, margin)
     check_functions(train=train, tell=tell)
     check_rest(higher_is_better, False, store, None)
     names = loss_names(losses)

@@ -134,8 +134,25 @@ def test_every_verdict_has_a_badge_of_its_own() -> None:
 def test_a_picture_says_in_words_what_it_shows(number: int) -> None:
     title = spark(number)[0]
     assert title.tag == "title" and spark(number).get("role") == "img"
-    assert (title.text or "").startswith(whole().evidence[number].what.replace("-", "−"))
+    assert (title.text or "").startswith(whole().evidence[number].what)
     assert len((title.text or "").split()) > 5
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_picture_has_its_unit_below_it(number: int) -> None:
+    """Only differences stand on the scale of the table's head."""
+    html = whole().explorable.stands_in
+    row = html[html.index(f'id="claim-{number}"') :]
+    (label,) = re.findall(r'</svg><span class="what"[^>]*>(.*?)</span></td>', row)[:1]
+    picture = claim(number)["picture"]
+    assert label.startswith(escape(picture["what"]))
+    if picture["kind"] == "differences":
+        assert picture["what"].endswith("(cycles)")
+    elif picture["kind"] == "numbers":
+        assert all(f"{mark['value']:.2f}" in label for mark in picture["marks"])
+    elif picture["kind"] == "curves":
+        assert label.endswith(f", over {picture['along']}")
+    assert "(cycles)" not in html[html.index("<thead") : html.index("</thead")]
 
 
 DIFFERENCES = [n for n in NUMBERS if n in (4, 5, 10, 11, 12, 13, 14, 15)]

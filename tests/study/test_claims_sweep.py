@@ -72,7 +72,7 @@ def test_a_better_weight_on_one_subset_is_enough_to_refute_and_open_ones_are_not
     mixed = in_both(claims.claim_10, lambda s, k, lam: (ramp if s == "FD003" else coin)(s, k, lam))
     assert mixed.verdict == FAILS
     assert "FD001 +0.00 undecided" in mixed.measured
-    assert "FD003 -2.50 better" in mixed.measured
+    assert "FD003 −2.50 better" in mixed.measured
 
 
 def test_the_coarse_sweep_can_be_enough_at_full_length_alone() -> None:

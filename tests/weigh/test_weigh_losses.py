@@ -11,6 +11,7 @@ from three_losses import TRAIN, Heads, losses, metric, only, weigh
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from amnl.minus import minus_signs
 from amnl.weigh import Pulls, Weighed, weigh_losses
 from amnl.weigh.arms import arms_of
 from amnl.weigh.problem import ProblemError
@@ -37,7 +38,8 @@ def test_pulls_of_every_pair_are_told(found: Weighed) -> None:
     assert cosines == pytest.approx(cosines.T) and np.diag(cosines) == pytest.approx(1)
     assert "b" in str(pulls) and "c" in str(pulls)
     text = " ".join(str(found).split())
-    assert f"cosine {cosines[0, 1]:+.2f}" in text and f"cosine {cosines[1, 2]:+.2f}" in text
+    for cosine in (cosines[0, 1], cosines[1, 2]):
+        assert minus_signs(f"cosine {cosine:+.2f}") in text
 
 
 def test_arms_have_the_shares_that_they_are_called_by(found: Weighed) -> None:
@@ -81,8 +83,9 @@ def test_what_is_saved_is_read_again(tmp_path: Path, found: Weighed) -> None:
 
 def test_the_card_has_verdict_picture_pulls_costs_and_limits(found: Weighed) -> None:
     card = found._repr_html_()
-    assert card.index("<strong>") < card.index("<img") < card.index("<table")
-    assert "alt='Difference of the metric from yours" in card
+    assert card.index("<strong>") < card.index("<svg") < card.index("<table")
+    assert 'role="img" aria-label="Difference of the metric from yours' in card
+    assert "<img" not in card and ".vscode-dark) .drawn {" in card  # in the reader's colours
     for part in ("times as hard", "27 trainings", "cannot see", "without it"):
         assert part in card, part
     hostile = dataclasses.replace(found, notes=("<script>alert(1)</script>",))

@@ -6,6 +6,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
+from amnl.minus import minus_signs
+
 HOLDS = "holds"
 CONDITION = "holds only under a stated condition"
 FAILS = "does not hold"
@@ -76,12 +78,12 @@ def within(intervals: Iterable[tuple[float, float]], low: float, high: float) ->
 
 def signed(cycles: float) -> str:
     """With its sign, in hundredths of a cycle."""
-    return f"{np.round(cycles, 2) + 0.0:+.2f}"  # adding 0 turns -0.00 into +0.00
+    return minus_signs(f"{np.round(cycles, 2) + 0.0:+.2f}")  # adding 0 turns -0.00 into +0.00
 
 
 def span(ends: tuple[float, float]) -> str:
     """An interval in brackets."""
-    return f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+    return minus_signs(f"[{ends[0]:.2f}, {ends[1]:.2f}]")
 
 
 def listed(names: Sequence[str]) -> str:

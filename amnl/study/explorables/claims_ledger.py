@@ -190,7 +190,7 @@ def head(count: int) -> str:
         f'<caption><span class="count">{count}</span> claims of the source, judged</caption>\n'
         f"<colgroup>{columns}</colgroup>\n"
         '<thead><tr><th scope="col">claim</th><th scope="col">verdict</th>'
-        f'<th scope="col">evidence (cycles){axis}</th>'
+        f'<th scope="col">evidence<span class="what">differences in cycles</span>{axis}</th>'
         '<th scope="col">in balanced units</th>'
         '<th scope="col">at the source’s size</th></tr></thead>'
     )
@@ -210,13 +210,26 @@ def row(claim: Mapping[str, Any]) -> str:
         f'<tbody id="claim-{n}" class="claim">\n<tr>'
         f'<th scope="row"><a href="#claim-{n}" aria-label="claim {n}, a link to it">{n}</a> '
         f"<span>{escape(claim['claim'])}</span></th>"
-        f"<td>{badge(claim)}</td><td>{claim['drawing']}</td>"
+        f"<td>{badge(claim)}</td><td>{claim['drawing']}{shown_by(claim['picture'])}</td>"
         f'<td data-label="in balanced units">{balanced or NONE}</td>'
         f'<td data-label="at the source’s size">{large or NONE}</td></tr>\n'
         f'<tr class="behind"><td colspan="5"><details><summary>Rule, numbers and rows'
         f'<span class="spoken"> of claim {n}</span></summary>{behind(claim)}</details></td></tr>\n'
         "</tbody>"
     )
+
+
+def shown_by(picture: Mapping[str, Any]) -> str:
+    """What a picture shows, and in which unit: only differences are on the scale of the head."""
+    said = picture["what"]
+    if picture["kind"] == "numbers":
+        low, high = picture["claimed"]
+        values = " and ".join(f"{mark['value']:.2f}" for mark in picture["marks"])
+        said += f": {values}; the claim: {low:.2f} to {high:.2f}"
+    elif picture["along"]:
+        said += f", over {picture['along']}"
+    # The picture's title has said it to a screen reader.
+    return f'<span class="what" aria-hidden="true">{escape(said)}</span>'
 
 
 def behind(claim: Mapping[str, Any]) -> str:

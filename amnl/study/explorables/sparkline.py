@@ -6,6 +6,7 @@ Its colours are the classes of `scripts/claims-ledger.css`.
 from collections.abc import Callable, Iterable
 from html import escape
 
+from amnl.minus import minus_signs
 from amnl.stats import MARGIN
 from amnl.study.claims import Curve, Evidence, Mark
 
@@ -48,7 +49,7 @@ def title(evidence: Evidence) -> str:
     else:
         for curve in evidence.curves:
             said += [f"{curve.name} from {curve.y[0]:.2f} to {curve.y[-1]:.2f}"]
-    return "; ".join(said).replace("-", "−")
+    return minus_signs("; ".join(said))
 
 
 def differences(evidence: Evidence) -> tuple[float, list[str]]:

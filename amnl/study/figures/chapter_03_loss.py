@@ -12,6 +12,7 @@ from amnl.study.figures.style import (
     PALETTE,
     RUL_COLOUR,
     TOTAL_COLOUR,
+    is_narrow,
     plain_log,
 )
 
@@ -38,6 +39,8 @@ def three_halves(
         ax.set(title=title, yscale="log")
         plain_log(ax.yaxis)
     axes[2].set_xlabel("step")
-    axes[0].legend()
-    axes[1].legend()
+    # A narrow sheet has room for words between the curves alone.
+    between = {"loc": "center right", "bbox_to_anchor": (1, 0.4)} if is_narrow() else {}
+    axes[0].legend(**between)
+    axes[1].legend(**between)
     return fig

@@ -1,5 +1,6 @@
 """Chapter 6: the sweep over the weight."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -65,7 +66,7 @@ def sweep_curves(
 def differences(
     tables: Mapping[str, pd.DataFrame], margin: float, rounding: Mapping[str, float]
 ) -> Figure:
-    """Paired differences from λ = 0.5 with 95 % intervals, a panel a subset; ±`margin` shaded.
+    """Paired differences from λ = 0.5 with 95 % intervals, a panel a subset; ± `margin` shaded.
 
     `tables` maps a subset to a table over λ with the columns `mean`, `low`, `high` (cycles) and
     `finding`; `rounding` to the difference (cycles) within which a mean may be rounding, in grey.
@@ -79,16 +80,8 @@ def differences(
         draw_margin(ax, margin, rounding[subset])
         for place, (_, judged) in enumerate(table.iterrows()):
             draw_finding(ax, place, judged)
-        ax.set(title=subset, xlim=(-reach, reach), ylim=(-0.7, len(table) + 1.0))
+        ax.set(title=subset, xlim=(-reach, reach), ylim=(-0.7, len(table) - 0.3))
         ax.set_yticks(range(len(table)), [f"{lam:g}" for lam in table.index])
-    axes[0].text(
-        0,
-        len(table) + 0.1,
-        "grey: what\nrounding alone does",
-        ha="center",
-        va="center",
-        fontsize=10,
-    )
     findings_legend(fig)
     return fig
 
@@ -129,7 +122,9 @@ def regrets(ways: Mapping[str, Mapping[str, Numbers]]) -> Figure:
             ax.hlines(values.mean(), k + dx - 0.07, k + dx + 0.07, color=PALETTE[subset])
     for subset in subsets:
         ax.plot([], [], MARKERS[subset], color=PALETTE[subset], label=subset, linestyle="none")
-    ax.set_xticks(range(len(ways)), list(ways))
+    # Lines of a tick's width: its neighbours are one in seven of the sheet away.
+    words = [way if is_narrow() else textwrap.fill(way, 11) for way in ways]
+    ax.set_xticks(range(len(ways)), words)
     if is_narrow():
         plt.setp(ax.get_xticklabels(), rotation=60, ha="right")
     ax.set(ylabel="regret (cycles)", ylim=(0, None))

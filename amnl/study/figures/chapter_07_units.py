@@ -21,6 +21,7 @@ from amnl.study.figures.style import (
     is_narrow,
     panels,
     plain_log,
+    rounding_handle,
 )
 
 
@@ -81,10 +82,6 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, 
         part = cells[cells["subset"] == subset]
         level, half = part.loc[part["rul_unit"] == 1, "test_rmse"].mean(), rounding[subset]
         ax.axhspan(level - half, level + half, color=ROUNDING_BAND, linewidth=0)
-        ax.text(
-            0.02, level - half, "what rounding alone does", fontsize=9.8, va="top",
-            transform=ax.get_yaxis_transform(),
-        )  # fmt: skip
         ax.plot(part["rul_unit"] ** -2.0, part["test_rmse"], ".", color=MUTED, ms=4, alpha=0.6)
         for family, (marker, colour, label) in looks.items():
             part = points[(points["subset"] == subset) & (points["family"] == family)]
@@ -100,8 +97,9 @@ def one_curve(points: pd.DataFrame, cells: pd.DataFrame, rounding: Mapping[str, 
         unit = ax.secondary_xaxis("top", functions=(_power(-0.5), _power(-2.0)))
         unit.set_xlabel(f"{subset}: unit (cycles)")
         unit.set_xticks([1000, 100, 10, 1, 0.1], ["1000", "100", "10", "1", "0.1"])
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper left", ncols=columns(3, 1), fontsize=10)
+    handles, _ = axes[0].get_legend_handles_labels()
+    handles = [*handles, rounding_handle()]
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(2), fontsize=10)
     return fig
 
 

@@ -108,15 +108,6 @@ def front(scores: pd.DataFrame, margin: float) -> Figure:
         ax.margins(0.14, 0.2)
         x, y = (low + 0.97 * (high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
         ax.plot([x, x], [y - margin, y], color=MUTED, linewidth=3, solid_capstyle="butt")
-        ax.annotate(
-            f"margin {margin:g}",
-            (x, y - margin),
-            xytext=(3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=10,
-        )
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colours[value], label=_ratio(value))
         for value in odds
@@ -127,6 +118,7 @@ def front(scores: pd.DataFrame, margin: float) -> Figure:
         Line2D(
             [], [], marker="o", linestyle="", ms=11, mfc="none", mec=TOTAL_COLOUR, label="front"
         ),
+        Line2D([], [], color=MUTED, linewidth=3, label=f"margin {margin:g}"),
     ]
     fig.legend(handles=handles, loc="outside upper left", ncols=columns(5, 2), fontsize=10)
     return fig

@@ -88,7 +88,7 @@ def rule_pulls(rows: pd.DataFrame) -> Figure:
 def rivals(
     differences: pd.DataFrame, judged: pd.DataFrame, margin: float, rounding: Mapping[str, float]
 ) -> Figure:
-    """Every seed's difference from a reference, a panel a subset, a row a rival; ±`margin` shaded.
+    """Every seed's difference from a reference, a panel a subset, a row a rival; ± `margin` shaded.
 
     Parameters
     ----------

@@ -7,7 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from amnl.study.figures.style import MARGIN_BAND, MUTED, ROUNDING_BAND, columns
+from amnl.study.figures.style import (
+    MARGIN_BAND,
+    MUTED,
+    ROUNDING_BAND,
+    columns,
+    rounding_handle,
+)
 
 
 class Look(NamedTuple):
@@ -27,7 +33,7 @@ FINDINGS = {
 
 
 def draw_margin(ax: Axes, margin: float, rounding: float = 0.0) -> None:
-    """Shade ±`margin` around a line at zero, and in grey the ±`rounding` that means nothing."""
+    """Shade ± `margin` around a line at zero, and in grey the ± `rounding` that means nothing."""
     ax.axvspan(-margin, margin, color=MARGIN_BAND, linewidth=0)
     ax.axvspan(-rounding, rounding, color=ROUNDING_BAND, linewidth=0)
     ax.axvline(0, color=MUTED, linewidth=1)
@@ -41,9 +47,12 @@ def draw_finding(ax: Axes, place: float, judged: "pd.Series[Any]") -> None:
 
 
 def findings_legend(fig: Figure) -> None:
-    """Say above the panels what the marks mean."""
+    """Say above the panels what the marks and the grey band mean."""
     handles = [
         Line2D([], [], color=colour, marker=marker, mfc="white", mew=1.6, label=text)
         for colour, marker, text in FINDINGS.values()
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=columns(4, 2), fontsize=9.5)
+    fig.legend(
+        handles=[*handles, rounding_handle()], loc="outside upper left", ncols=columns(3, 2),
+        fontsize=9.5,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from amnl.palette import HEALTH_COLOUR as HEALTH_COLOUR
 from amnl.palette import MARKERS as MARKERS
@@ -85,6 +86,11 @@ def panels(
     for ax in grid.flat[shown or grid.size :]:
         ax.axis("off")
     return fig, grid.reshape(asked) if grid.size == math.prod(asked) else grid
+
+
+def rounding_handle() -> Patch:
+    """For a legend: the band behind what rounding alone can do."""
+    return Patch(color=ROUNDING_BAND, linewidth=0, label="rounding alone")
 
 
 def ring_lowest(ax: Axes, x: Numbers, y: Numbers, colour: str) -> None:

@@ -31,7 +31,8 @@ class Net(L.LightningModule):
         }
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
-        return sum(self.weights[name] * loss for name, loss in self.losses(batch).items())
+        losses = self.losses(batch)
+        return sum(self.weights[name] * loss for name, loss in losses.items())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), 1e-2)
@@ -53,7 +54,8 @@ def train(weights: dict[str, float], seed: int) -> float:
 losses = ["heat", "kind"]
 margin = 5.0  # watts
 
-# How hard each loss pulls on the trunk of a fresh network. Without it nothing can be balanced.
+# How hard each loss pulls on the trunk of a fresh network.
+# Without it nothing can be balanced.
 L.seed_everything(0, verbose=False)
 fresh = Net({})
 pulls = measured_pulls(fresh.losses(TRAIN.tensors), fresh.trunk.parameters())

@@ -10,7 +10,7 @@
     diamond: d3.symbolDiamond, cross: d3.symbolCross,
   };
   const SEED_COLUMNS = { FD001: -18, FD002: -13, FD003: -8, FD004: 8, mean: 13 }; // pixels from the line
-  const TOP = 50, WINS = 36, LABEL_GAP = 14, MOVE = 800; // pixels, pixels, pixels, milliseconds
+  const TOP = 50, WINS = 36, LABEL_GAP = 14, MOVE = 800, LOOK = 900; // pixels, pixels, pixels, milliseconds, milliseconds
   const SIZES = [1, 3, 5, 10]; // seeds in a draw
   const MANY = 100;
 
@@ -46,6 +46,7 @@
     if (view.curves) parts.push(`curves=${view.curves.join(",")}`);
     if (view.closer) parts.push("closer=1");
     if (view.size !== SIZES[1]) parts.push(`seeds=${view.size}`);
+    if (view.open.length) parts.push(`open=${view.open.join(",")}`);
     return `#${parts.join("&")}`;
   };
   const fromAddress = (hash) => {
@@ -56,6 +57,7 @@
       lam: Number(given.get("lambda") ?? 0.5) || 0.5,
       curves: given.get("curves")?.split(",") ?? null,
       closer: given.has("closer"),
+      open: given.get("open")?.split(",") ?? [],
       size: SIZES.includes(Number(given.get("seeds"))) ? Number(given.get("seeds")) : SIZES[1],
     };
   };
@@ -96,6 +98,13 @@
     const [bottom, top] = d3.extent(values);
     const room = (top - bottom) / 25 || 1;
     return [bottom - room, top + room];
+  }
+
+  /** What not every reader needs first: shut until it is asked for. */
+  function fold(summary, opened, ...parts) {
+    const element = amnl.make("details", {}, amnl.make("summary", {}, summary), ...parts);
+    element.addEventListener("toggle", opened);
+    return element;
   }
 
   /** A panel: its title, a drawing of such a height, and what it says where there is nothing to draw. */
@@ -180,15 +189,24 @@
     });
     const won = amnl.make("p", { class: "won" });
     const luck = amnl.make("div", { class: "controls luck" }, sizes.element, one, many, clear);
+    const unfolded = () => {
+      if (!folds.draws.open) forget();
+      redraw();
+      if (begun) keep();
+    };
 
     const panels = { pull: panel("pull", 92), health: panel("health", 92), engines: panel("engines", 92) };
     const readout = amnl.make("table", { class: "readout" });
+    const folds = {
+      draws: fold("Draw seeds: which weight wins?", unfolded, luck, won),
+      tasks: fold("Pull, health state and single engines at this λ", unfolded,
+        amnl.make("div", { class: "panels" }, ...Object.values(panels).map(({ element }) => element))),
+      table: fold("The numbers at this λ", unfolded, amnl.make("div", { class: "scrolls" }, readout)),
+    };
     stage.append(
       amnl.make("div", { class: "controls" }, numbers.element, curves, zoom),
       amnl.make("div", { class: "said" }, answer, ask),
-      chart, slider, luck, won,
-      amnl.make("div", { class: "panels" }, ...Object.values(panels).map(({ element }) => element)),
-      amnl.make("div", { class: "scrolls" }, readout),
+      chart, slider, ...Object.values(folds),
     );
     const speak = amnl.speaker(stage);
 
@@ -198,7 +216,7 @@
     const back = svg.append("g").attr("class", "back");
     const drawn = svg.append("g").attr("class", "drawn-seeds");
     const front = svg.append("g").attr("class", "front");
-    svg.append("text").attr("class", "y-title").attr("y", 11).attr("x", 0).text("RMSE on the test engines (cycles)");
+    const yTitle = svg.append("text").attr("class", "y-title").attr("y", 11).attr("x", 0);
     const flag = svg.append("g").attr("class", "guess");
     flag.append("line");
     flag.append("text").text("your guess");
@@ -277,9 +295,9 @@
 
     function layOut() {
       width = stage.clientWidth;
-      const height = width < 560 ? 320 : 282;
+      const height = width < 560 ? 340 : 300;
       bottom = height - WINS - 24;
-      svg.attr("width", width).attr("height", height);
+      svg.attr("width", width).attr("height", folds.draws.open ? height : height - WINS);
       x = d3.scaleLinear(d3.extent(grid), [40, width - 60]);
       // The middle of the slider's thumb is where the line is.
       const [left, right] = d3.extent(sweep.lambdas).map(x);
@@ -297,6 +315,7 @@
 
     function drawCurves() {
       y = d3.scaleLinear(pose.domain, [bottom, TOP]);
+      yTitle.text(`RMSE on the test engines (cycles)${closer ? ", zoomed in" : ""}`);
       const ticks = y.ticks(5);
       axis.selectAll(".grid").data(ticks).join("line").attr("class", "grid")
         .attr("x1", 40).attr("x2", width - 60).attr("y1", y).attr("y2", y);
@@ -606,7 +625,9 @@
       tell();
     }
 
+    let soon; // the zoom that follows an answer
     function change(to) {
+      clearTimeout(soon);
       asking = false;
       sweep = to;
       lam = nearest(sweep.lambdas, lam);
@@ -623,6 +644,8 @@
     const reveal = () => {
       change(ours[0]);
       slider.focus({ preventScroll: true });
+      // First all on one axis, where ours are level; then what can be told apart only from near.
+      soon = setTimeout(() => look(true), MOVE + LOOK);
     };
 
     function guessed() {
@@ -631,6 +654,7 @@
     }
 
     function look(closely) {
+      clearTimeout(soon);
       closer = closely;
       zoom.setAttribute("aria-pressed", closer);
       move();
@@ -661,7 +685,8 @@
       if (!inBook) return;
       clearTimeout(writing);
       writing = setTimeout(() => {
-        const view = { numbers: sweep.name, lam, closer, size, curves: shown.size < names.length ? visible() : null };
+        const open = Object.keys(folds).filter((name) => folds[name].open);
+        const view = { numbers: sweep.name, lam, closer, size, open, curves: shown.size < names.length ? visible() : null };
         history.replaceState(null, "", toAddress(view));
       }, 300);
     }
@@ -674,6 +699,7 @@
       for (const [name, box] of boxes) box.checked = shown.has(name);
       closer = view.closer;
       zoom.setAttribute("aria-pressed", closer);
+      for (const name of view.open) if (name in folds) folds[name].open = true;
       size = view.size;
       sizes.set(String(size));
       lam = view.lam;

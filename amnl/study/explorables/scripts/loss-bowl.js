@@ -108,6 +108,7 @@
 
   const LAMS = d3.range(101).map((k) => k / 100);
   const HEIGHT = 300;
+  const MARGIN = 11; // pixels, half of the thumb of the slider below
   const BINS = 60; // pixels of the strip below, where the lowest points are counted
   const two = d3.format(".2f");
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -120,48 +121,61 @@
     let lam = 0.5;
     let seed = 32; // at the first setting its curve is near the expected one; the next ones are not
     let many = false;
+    let nearestOnPath; // the λ whose minimiser is nearest to a place in the plane
     let sets = []; // of each data set: its moments, errors and the λ of the lowest
 
     // ------------------------------------------------------------------------------- what is on the stage
-    const plane = d3.create("svg").attr("class", "plane").attr("height", HEIGHT).attr("aria-hidden", true);
+    // A screen reader is told of the two handles, and not of what lies under and over them.
+    const layers = (on) => {
+      const layer = () => on.append("g").attr("aria-hidden", true);
+      const [under, hold, over] = [layer(), on.append("g"), layer().style("pointer-events", "none")];
+      return { under, hold, over };
+    };
+    const plane = d3.create("svg").attr("class", "plane").attr("height", HEIGHT);
     const id = `loss-bowl-${document.querySelectorAll("loss-bowl svg.plane").length}`;
     const frame = plane.append("clipPath").attr("id", id).append("rect").attr("height", HEIGHT);
-    const inner = plane.append("g").attr("clip-path", `url(#${id})`);
-    const rings = { one: inner.append("g").attr("class", "rings one"), two: inner.append("g").attr("class", "rings two") };
-    const path = inner.append("line").attr("class", "path");
-    const miss = inner.append("line").attr("class", "miss");
-    const cloud = inner.append("path").attr("class", "cloud");
-    const mark = (kind, symbol, size) => inner.append("path").attr("class", kind).attr("d", d3.symbol(symbol, size)());
+    const inner = layers(plane.append("g").attr("clip-path", `url(#${id})`));
+    const rings = { one: inner.under.append("g").attr("class", "rings one"), two: inner.under.append("g").attr("class", "rings two") };
+    const path = inner.under.append("line").attr("class", "path");
+    const miss = inner.under.append("line").attr("class", "miss");
+    const cloud = inner.under.append("path").attr("class", "cloud");
+    const mark = (kind, symbol, size) => inner.under.append("path").attr("class", kind).attr("d", d3.symbol(symbol, size)());
     const marks = {
       two: mark("answer two", d3.symbolSquare, 90), one: mark("answer one", d3.symbolCircle, 90),
-      other: mark("other", d3.symbolDiamond, 60), truth: mark("truth", d3.symbolStar, 130), here: mark("here", d3.symbolCircle, 90),
+      other: mark("other", d3.symbolDiamond, 60), truth: mark("truth", d3.symbolStar, 130),
+      here: inner.hold,
     };
+    // What a finger takes hold of is larger than what is seen.
+    inner.hold.append("circle").attr("class", "grip").attr("r", 18);
+    inner.hold.append("circle").attr("class", "here").attr("r", 6.5);
     const says = {};
-    for (const kind of ["truth", "other", "one", "two"]) says[kind] = inner.append("text").attr("class", `say ${kind}`);
-    plane.append("text").attr("class", "note").attr("x", 6).attr("y", 16).text("the two shared weights");
-    const ringNote = plane.append("text").attr("class", "note").attr("x", 6).attr("y", HEIGHT - 8);
+    for (const kind of ["truth", "other", "one", "two"]) says[kind] = inner.over.append("text").attr("class", `say ${kind}`);
+    inner.over.append("text").attr("class", "note").attr("x", 6).attr("y", 16).text("the two shared weights");
+    const ringNote = inner.over.append("text").attr("class", "note").attr("x", 6).attr("y", HEIGHT - 8);
 
-    const chart = d3.create("svg").attr("class", "chart").attr("height", HEIGHT).attr("aria-hidden", true);
+    const chart = d3.create("svg").attr("class", "chart").attr("height", HEIGHT);
+    const sheet = layers(chart);
     const area = chart.append("clipPath").attr("id", `${id}-chart`).append("rect").attr("y", 40).attr("height", HEIGHT);
-    const axis = chart.append("g").attr("class", "axis");
-    const corners = [0, 1].map((k) => chart.append("text").attr("class", "note").attr("text-anchor", k ? "end" : "start").text(`λ = ${k}`));
-    const scaleSays = chart.append("text").attr("class", "note");
-    const floor = chart.append("text").attr("class", "note floor");
-    const each = chart.append("path").attr("class", "each").attr("clip-path", `url(#${id}-chart)`);
-    const expected = chart.append("path").attr("class", "expected");
-    const curve = chart.append("path").attr("class", "curve");
-    const bars = chart.append("path").attr("class", "counts");
-    const now = chart.append("line").attr("class", "now");
-    const dot = chart.append("circle").attr("class", "here").attr("r", 5.5);
-    const ring = chart.append("circle").attr("class", "ring").attr("r", 9);
-    const best = chart.append("line").attr("class", "best");
-    const ends = [0, 1].map((k) => chart.append("text").attr("class", `say ${k ? "one" : "two"}`).attr("text-anchor", k ? "end" : "start"));
+    const axis = sheet.under.append("g").attr("class", "axis");
+    const corners = [0, 1].map((k) => sheet.under.append("text").attr("class", "note").attr("text-anchor", k ? "end" : "start").text(`λ = ${k}`));
+    const scaleSays = sheet.under.append("text").attr("class", "note");
+    const floor = sheet.under.append("text").attr("class", "note floor");
+    const each = sheet.under.append("path").attr("class", "each").attr("clip-path", `url(#${id}-chart)`);
+    const expected = sheet.under.append("path").attr("class", "expected");
+    const curve = sheet.under.append("path").attr("class", "curve");
+    const bars = sheet.under.append("path").attr("class", "counts");
+    const now = sheet.hold.append("line").attr("class", "now");
+    const grip = sheet.hold.append("rect").attr("class", "grip").attr("y", 24).attr("width", 44);
+    const dot = sheet.hold.append("circle").attr("class", "here").attr("r", 6.5);
+    const ring = sheet.over.append("circle").attr("class", "ring").attr("r", 9);
+    const best = sheet.over.append("line").attr("class", "best");
+    const ends = [0, 1].map((k) => sheet.over.append("text").attr("class", `say ${k ? "one" : "two"}`).attr("text-anchor", k ? "end" : "start"));
     const key = [["expected", "expected"], ["curve", ""]].map(([kind, words], k) => {
-      const g = chart.append("g");
+      const g = sheet.over.append("g");
       g.append("line").attr("class", kind).attr("x2", 22).attr("y1", 12).attr("y2", 12);
       return { g, text: g.append("text").attr("class", "note").attr("x", 27).attr("y", 16).text(words), k };
     });
-    const countSays = chart.append("text").attr("class", "note");
+    const countSays = sheet.over.append("text").attr("class", "note");
 
     const lamSlider = amnl.slider("λ, the weight of the primary loss", {
       min: 0, max: 1, step: 0.01, value: lam, say: two, moved: (to) => change(() => (lam = to)),
@@ -215,6 +229,8 @@
       const first = sets[0];
       const answers = { one: at(solve(first.one, first.other, 1)), two: at(solve(first.one, first.other, 0)) };
       const here = at(solve(first.one, first.other, lam));
+      const way = LAMS.map((to) => at(solve(first.one, first.other, to)));
+      nearestOnPath = ([x, y]) => LAMS[d3.leastIndex(way, (one) => Math.hypot(one[0] - x, one[1] - y))];
       const truth = at(first.data.truth);
       for (const task of ["one", "two"]) {
         const radii = many ? [] : d3.range(1, 5).map((k) => (k * scale * reach) / 4);
@@ -252,7 +268,7 @@
       const [V, A] = [core.primaryVariance(tasks), core.auxiliaryError(tasks)];
       const top = level(1.2 * Math.max(V, A), [0.3, 1, 3, 10]);
       const base = HEIGHT - BINS - 16;
-      const x = (at) => 11 + at * (width - 22);
+      const x = (at) => MARGIN + at * (width - 2 * MARGIN);
       const y = (value) => base - (value / top) * (base - 44);
       const curveOf = (errors, step = 1) => {
         let d = "";
@@ -272,6 +288,7 @@
       const bottom = mean[Math.round(100 * found)];
       ring.attr("cx", x(found)).attr("cy", clamp(y(bottom), 44, base)).attr("data-lam", found);
       line(now, [x(lam), 24], [x(lam), base]);
+      grip.attr("x", x(lam) - 22).attr("height", base - 24);
       const value = mean[Math.round(100 * lam)];
       dot.attr("cx", x(lam)).attr("cy", clamp(y(value), 20, base)).attr("data-value", value);
       const optimum = core.optimum(tasks);
@@ -316,6 +333,7 @@
       const spread = many ? d3.extent(sets, (set) => set.best).map(two).join(" to ") : "";
       const said = `error above the noise ${d3.format(".3f")(value)}, lowest at ${two(found)}, expected best ${two(optimum)}`;
       lamSlider.input.setAttribute("aria-valuetext", `${two(lam)}: ${said}`);
+      for (const { hold } of [inner, sheet]) hold.attr("aria-valuenow", lam).attr("aria-valuetext", `${two(lam)}: ${said}`);
       speak(`λ ${two(lam)}: ${said}.${many ? ` The lowest points of 100 data sets go from ${spread}.` : ""}`);
       stage.dataset.seed = seed;
       stage.dataset.lowest = sets.map((set) => set.best).join(" ");
@@ -333,6 +351,28 @@
       stale ||= data;
       redraw();
     }
+
+    // -------------------------------------------------------------------------------------------- handles
+    const steps = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1, Home: -1, End: 1 };
+    const moveLam = (to) => change(() => {
+      lam = Math.round(100 * clamp(to, 0, 1)) / 100;
+      lamSlider.set(lam);
+    });
+    const hold = (layer, svg, label, lamAt) => {
+      layer.attr("aria-valuemin", 0).attr("aria-valuemax", 1);
+      amnl.handle(layer.node(), svg.node(), {
+        label,
+        moved: (pointer) => moveLam(lamAt(pointer)),
+        key: ({ key }) => {
+          if (!(key in steps)) return false;
+          moveLam(lam + steps[key]);
+          return true;
+        },
+      });
+    };
+    hold(inner.hold, plane, "λ, where its minimiser is on the path", (pointer) => nearestOnPath(pointer));
+    hold(sheet.hold, chart, "λ, the line of the chart", ([x]) => (x - MARGIN) / (chart.attr("width") - 2 * MARGIN));
+
     compute();
     new ResizeObserver(draw).observe(stage);
   }
