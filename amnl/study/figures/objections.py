@@ -79,7 +79,7 @@ def likelihood_odds(
         Patch(color=MARGIN_BAND, label="equal pulls"),
         Patch(color=ROUNDING_BAND, label="RUL alone"),
     ]
-    fig.legend(handles=handles, loc="outside upper left", ncols=columns(5, 3), fontsize=10)
+    fig.legend(handles=handles, loc="outside upper left", ncols=columns(5, 2), fontsize=10)
     return fig
 
 
