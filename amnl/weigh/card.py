@@ -84,7 +84,7 @@ def as_html(found: Weighed) -> str:
         f"<{said.get(k, 'span')}>{html.escape(v)}</{said.get(k, 'span')}>"
         for k, v in sorted(facts(found), key=lambda fact: fact[0] != "verdict")
     ]
-    from amnl.study.figures.show import show  # draws for the light and the dark, wide and narrow
+    from amnl.drawing import show  # draws for the light and the dark, wide and narrow
 
     spoken = html.escape(f"Difference of the metric from {found.choice.reference}, by weighting")
     picture = show(lambda: rows_figure(found)).html

@@ -2,7 +2,7 @@
 
 The cell's metadata hold them, under `mystnb`: `figure: {name, caption}` and `image: {alt}`. MyST-NB
 numbers and captions the figure, and knows the description of image files alone; here the inline
-drawings of `amnl.study.figures.show` get theirs. A figure that lacks one of the three is a warning.
+drawings of `amnl.drawing` get theirs. A figure that lacks one of the three is a warning.
 """
 
 from html import escape

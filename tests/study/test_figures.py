@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from amnl.drawing import on_dark
 from amnl.study import figures
-from amnl.study.figures.show import on_dark
 from amnl.study.figures.style import NARROW, WIDE, panels, plain_log, sheet
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")

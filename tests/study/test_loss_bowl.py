@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from amnl.drawing import on_dark
 from amnl.palette import HEALTH_COLOUR, RUL_COLOUR
 from amnl.study.explorables import SCRIPTS, loss_bowl
 from amnl.study.explorables.loss_bowl import ROWS, SETTINGS
-from amnl.study.figures.show import on_dark
 from amnl.study.shared_regression import TwoTasks, excess, optimum, simulate
 
 

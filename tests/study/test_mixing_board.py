@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from playing import page_functions
 
+from amnl.drawing import on_dark
 from amnl.palette import HEALTH_COLOUR, RUL_COLOUR
 from amnl.study.explorables import SCRIPTS, mixing_board
 from amnl.study.explorables.mixing_board import UNITS
-from amnl.study.figures.show import on_dark
 from amnl.study.rows import load_rows
 
 CHAPTER = page_functions("01-convex-combination", "at_angle", "useful_interval", "share")

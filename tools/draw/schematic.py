@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from amnl.drawing import both_widths
 from amnl.palette import HEALTH_COLOUR, RUL_COLOUR
-from amnl.study.figures.show import both_widths
 
 STATIC = Path(__file__).resolve().parents[2] / "book" / "_static"
 RUL, HEALTH, NEUTRAL = RUL_COLOUR.lower(), HEALTH_COLOUR.lower(), "#333333"

@@ -5,6 +5,7 @@ the page states as a number. `show` puts such a figure on a page. A figure of ch
 `chapter_06_sweep.py`; what several chapters draw lies in `curves.py` and `findings.py`.
 """
 
+from amnl.drawing import Drawn, show
 from amnl.study.figures.chapter_01_combination import gradient_fans, shares
 from amnl.study.figures.chapter_02_toy_sweep import (
     bowl,
@@ -43,7 +44,6 @@ from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
 from amnl.study.figures.objections import effects_over, likelihood_odds, shared_label
 from amnl.study.figures.predict_page import ageing, coverage_by_life
-from amnl.study.figures.show import Drawn, show
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
     MARKERS,

@@ -1,8 +1,6 @@
 """One look for all figures: the palette, the defaults, and grids of panels with outer labels."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,31 +10,23 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from amnl.drawing import NARROW as NARROW
+from amnl.drawing import WIDE as WIDE
+from amnl.drawing import sheet as sheet
 from amnl.palette import HEALTH_COLOUR as HEALTH_COLOUR
 from amnl.palette import MARKERS as MARKERS
 from amnl.palette import MUTED as MUTED
 from amnl.palette import PALETTE as PALETTE
 from amnl.palette import RUL_COLOUR as RUL_COLOUR
-from amnl.palette import STYLE
 from amnl.palette import TOTAL_COLOUR as TOTAL_COLOUR
 
 Numbers = npt.NDArray[Any]  # an array of any real type
 
 MARGIN_BAND = "#E4EFE4"  # behind what counts as equal
 ROUNDING_BAND = "#CFCFCF"  # behind what rounding alone can do
-WIDE, NARROW = 7.0, 3.65  # inches of the page's column on a desk and on a phone
 SECOND_UNIT = (0, (2, 1.5))  # the dashes of the second of two tasks or units
 LAM_LABEL = "λ, the weight of the RUL loss"
 RMSE_LABEL = "test RMSE (cycles)"
-
-
-@contextmanager
-def sheet(width: float) -> Iterator[None]:
-    """Draw for a column of so many inches, with text that is legible in it."""
-    points = 11 if width == WIDE else 10
-    sizes = {"figure.figsize": (width, 3.8), "font.size": points, "axes.titlesize": points}
-    with plt.rc_context(STYLE | sizes):
-        yield
 
 
 def is_narrow() -> bool:

@@ -3,12 +3,15 @@
 import colorsys
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from amnl.study.figures.style import NARROW, WIDE, sheet
+from amnl.palette import STYLE
+
+WIDE, NARROW = 7.0, 3.65  # inches of the page's column on a desk and on a phone
 
 # Black is the reader's text, white the reader's paper, and each other colour a variable.
 COLOUR = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
@@ -46,6 +49,15 @@ class Drawn:
 
     def _repr_html_(self) -> str:
         return self.html
+
+
+@contextmanager
+def sheet(width: float) -> Iterator[None]:
+    """Draw for a column of so many inches, with text that is legible in it."""
+    points = 11 if width == WIDE else 10
+    sizes = {"figure.figsize": (width, 3.8), "font.size": points, "axes.titlesize": points}
+    with plt.rc_context(STYLE | sizes):
+        yield
 
 
 def show(draw: Callable[[], Figure]) -> Drawn:
