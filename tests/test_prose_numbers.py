@@ -386,7 +386,7 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
     ),
     "runs at the source's size": (
         "index",
-        r"again at the source's size, (\d+) networks, with the same outcome",
+        r"again at the\s+source's size, (\d+) networks",
         runs_at_the_sources_size,
     ),
     "runs at the source's size, checks": (
