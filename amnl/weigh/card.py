@@ -93,7 +93,8 @@ def as_html(found: Weighed) -> str:
     below = map(html.escape, (legend(found), cost, *found.notes, LIMITS))
     # So little at the sides that the wide figure fits the column of the book.
     return (
-        "<div style='border:1px solid #8888;border-radius:6px;padding:0.5em 0.4em'>"
+        "<div class='weigh-card' "
+        "style='border:1px solid #8888;border-radius:6px;padding:0.5em 0.4em'>"
         + elements("p", lines[:1])
         + picture
         + elements("p", lines[1:])

@@ -57,7 +57,8 @@ def cluster(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     try:
         dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
-        wait_for(file.exists, "a scheduler")
+        # Dask makes the file before it writes to it.
+        wait_for(lambda: file.exists() and file.read_text().endswith("}"), "a scheduler")
         address = json.loads(file.read_text())["address"]
         for _ in range(2):
             dask("worker", address, "--nthreads", "1", "--no-nanny")

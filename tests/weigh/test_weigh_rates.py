@@ -58,9 +58,19 @@ def test_verdicts_are_counted_as_the_tool_says() -> None:
 
 
 def test_the_stored_rates_keep_their_promises() -> None:
-    """At most 1 % of a weight that is worse by more than the margin; the harmful loss is found."""
+    """At most 1 % of a weight that is worse by more than the margin; the harmful loss is found.
+
+    The first is kept by the default of five seeds, and by all once trainings have come to rest.
+    Page 11 tells of the one kind in which short trainings of more seeds do not keep it.
+    """
     rates = load_rows("weigh_rates").query("rule == 'weigh'")
-    assert (rates.harmful <= 0.01).all()
+    beyond = rates[rates.harmful > 0.01]
+    assert set(zip(beyond.planted, beyond.level, beyond.seeds, strict=True)) == {
+        ("yours is best", "trained", 8),
+        ("yours is best", "trained", 10),
+    }
     rest = rates.query("seeds == 5 and level == 'longer'").set_index("planted")
     assert rest.c_harms["three, one harmful"] >= 0.95
+    short = rates.query("seeds == 5 and level == 'trained'").set_index("planted")
+    assert short.c_harms_advised["three, one harmful"] >= 0.95
     assert rates.loc[rates.planted == "three, harmless", ["b_harms", "c_harms"]].max().max() <= 0.05
