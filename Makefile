@@ -60,8 +60,8 @@ test: lint
 
 # The pages that hold what they train against other machines, and one that trains beside them, under
 # the plainest instructions of each library, and under those that MKL has on every processor.
-TRAINED := $(patsubst %,notebooks/%.ipynb,05-train-cmapss 11-weigh-your-problem \
-  12-how-far-to-believe-it 13-pitfalls)
+TRAINED := $(patsubst %,notebooks/%.ipynb,05-train-cmapss 09-adaptive-combiners \
+  11-weigh-your-problem 12-how-far-to-believe-it 13-pitfalls own-fleet predict)
 emulated-plain: PROCESSOR := ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
   ONEDNN_MAX_CPU_ISA=SSE41
 emulated-compatible: PROCESSOR := MKL_CBWR=COMPATIBLE
