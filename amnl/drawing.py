@@ -53,7 +53,14 @@ class Drawn:
 
 @contextmanager
 def sheet(width: float) -> Iterator[None]:
-    """Draw for a column of so many inches, with text that is legible in it."""
+    """Draw for a column of so many inches, with text that is legible in it.
+
+    Examples
+    --------
+    >>> with sheet(NARROW):
+    ...     plt.rcParams["font.size"]
+    10.0
+    """
     points = 11 if width == WIDE else 10
     sizes = {"figure.figsize": (width, 3.8), "font.size": points, "axes.titlesize": points}
     with plt.rc_context(STYLE | sizes):
@@ -73,12 +80,23 @@ def show(draw: Callable[[], Figure]) -> Drawn:
     -------
     Drawn
         For the last line of a cell. The reader's column and theme choose what is seen.
+
+    Examples
+    --------
+    >>> show(lambda: plt.subplots()[0])
+    <Figure>
     """
     return Drawn(both_widths(*(_svg(draw, width) for width in (WIDE, NARROW))))
 
 
 def both_widths(wide: str, narrow: str) -> str:
-    """HTML with the two SVG texts of a drawing, their colours as variables of the theme."""
+    """HTML with the two SVG texts of a drawing, their colours as variables of the theme.
+
+    Examples
+    --------
+    >>> both_widths('<svg id="wide"/>', '<svg id="narrow"/>').count("<svg")
+    2
+    """
     wide, narrow = (svg.replace("#000000", "currentColor") for svg in (wide, narrow))
     light = {"ffffff": PAPER.format("#fff")}
     for colour in sorted(set(COLOUR.findall(wide + narrow)) - {"#ffffff"}):
@@ -92,7 +110,13 @@ def both_widths(wide: str, narrow: str) -> str:
 
 
 def on_dark(colour: str) -> str:
-    """The same hue for a dark ground: what was dark is light, and what was pale is deep."""
+    """The same hue for a dark ground: what was dark is light, and what was pale is deep.
+
+    Examples
+    --------
+    >>> on_dark("#000000")
+    '#ffffff'
+    """
     red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     flipped = colorsys.hls_to_rgb(hue, 1 - 0.85 * lightness, saturation)
