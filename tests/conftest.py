@@ -8,9 +8,13 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from shared import BROWSERS, Rendered, find_browser, render
+from shared import BROWSERS, QUIET, Rendered, find_browser, render
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The tests are about a CPU, whatever the machine has: a GPU would train other numbers. Some want
 # one, and are asked for by AMNL_TEST_GPU=1 pytest -m gpu tests/training/test_gpu.py.
@@ -74,6 +78,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := reason_to_skip(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Closed with its module: its event loop must be gone before nbval starts kernels."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Locator, Page
 
 from amnl.study.explorables import Explorable
 
-ARGS = ["--no-sandbox", "--disable-gpu"]
 # The theme's colours as the book sets them, and room to scroll.
 ALONE = """<!doctype html><html lang="en" data-theme="light"><head><title>alone</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>

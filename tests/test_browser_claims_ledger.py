@@ -14,8 +14,8 @@ import nbformat
 import pages
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from shared import Rendered
 
 from amnl.study.explorables import SCRIPTS
 
@@ -60,16 +60,6 @@ def expected(verdicts: set[str], chapters: set[int]) -> list[int]:
         if (not verdicts or claim["key"] in verdicts)
         and (not chapters or claim["chapter"] in chapters)
     ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

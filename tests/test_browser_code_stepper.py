@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from playing import frame_time
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
+from playwright.sync_api import Browser, Locator, Page
+from shared import Rendered
 
 from amnl.combine import simulate_sweep
 from amnl.combiners import FixedWeightLoss
@@ -40,16 +40,6 @@ READ = """() => {
     changed: [...panel.querySelectorAll('.changed dt')].map(text),
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

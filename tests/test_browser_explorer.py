@@ -15,9 +15,9 @@ import pages
 import pandas as pd
 import pytest
 from playing import kept_and_live
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
-from test_browser import QUIET, faults_on, served, visit
+from playwright.sync_api import Browser, Locator, Page
+from shared import Rendered
+from test_browser import faults_on, served, visit
 
 from amnl import stats
 from amnl.cmapss import SUBSETS
@@ -78,14 +78,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
     element = element.partition('<div class="stands-in">')[0] + "</lambda-explorer>"
     path.write_text(alive(element), encoding="utf-8")
     return f"file://{path}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

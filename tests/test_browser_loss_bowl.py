@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from playing import (
-    ARGS,
     SPOKEN,
     TEXTS,
     Hand,
@@ -18,8 +17,8 @@ from playing import (
     scrolled,
     still,
 )
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
+from playwright.sync_api import Browser, Locator, Page
+from shared import Rendered
 
 from amnl.study.explorables import loss_bowl
 from amnl.study.explorables.loss_bowl import ROWS, SETTINGS
@@ -50,14 +49,6 @@ CORE = """([x1, y1, x2, y2, truth, lams, t]) => {
     excess: lams.map(lam => core.excess(t, lam)), optimum: core.optimum(t),
     ends: [core.primaryVariance(t), core.auxiliaryError(t)]};
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from playing import (
-    ARGS,
     FRAMES,
     SPOKEN,
     TEXTS,
@@ -20,8 +19,8 @@ from playing import (
     scrolled,
     still,
 )
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
+from playwright.sync_api import Browser, Locator, Page
+from shared import Rendered
 
 from amnl.combine import combine_losses
 from amnl.study.explorables import mixing_board
@@ -55,14 +54,6 @@ CORE = """([rul, hs, lam]) => {
   return [core.combine(rul[0], hs[0], lam), ...mix, ...core.usefulInterval(rul, hs),
     core.share(lam, ratio), core.change(mix, rul), core.change(mix, hs)];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

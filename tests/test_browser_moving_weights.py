@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from playing import frame_time
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from shared import Rendered, find_browser
+from playwright.sync_api import Browser, Locator, Page
+from shared import Rendered
 
 from amnl.study.explorables.moving_weights import moving_weights, with_pulls
 from amnl.study.rows import load_rows
@@ -31,16 +31,6 @@ READ = """() => {
     sum: row.querySelector('.sum').textContent,
   }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, width: int = 1000, **options: Any) -> Iterator[Page]:
