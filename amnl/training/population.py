@@ -39,7 +39,7 @@ from amnl.training.stacked_network import Noise, StackedModel
 
 # Settings in which the cells of one population may differ.
 MAY_DIFFER = ("seed", "combiner", "combiner_settings", "rul_unit", "sample_weighted")
-_UNKNOWN = ("nudge", "auxiliary")  # settings that none of them has
+_UNKNOWN = ("nudge", "auxiliary", "optimiser", "engines")  # settings that none of them has
 # Of matrix products. Whatever it is, weights, their averages and all sums stay in the cells' dtype.
 PRECISIONS = ("float32", "tf32", "bf16-lstm")
 _EVALUATED = 256  # windows of a cell in one evaluating pass
@@ -48,8 +48,8 @@ _COMPILED_SHAPES = 64
 
 
 def fits(config: TrainConfig) -> bool:
-    """Whether a population can train this cell: its combiner's weights must stand still, its
-    initial weights be the seed's own, and its second task the health states."""
+    """Whether a population can train this cell: its combiner's weights must stand still, and of the
+    settings that it does not know, each must have its default."""
     if _unknown_settings(config):
         return False
     combiner = make_combiner(config.combiner, **config.combiner_settings)
