@@ -14,7 +14,7 @@ import torch
 from amnl import cmapss
 from amnl.combiners import FixedWeightLoss, registry
 from amnl.training import RunResult, TrainConfig, Trainer, TrainingError, model
-from amnl.training.population import Population
+from amnl.training.population import Population, fits
 from amnl.training.stacked_network import Noise, StackedModel
 
 STILL = dataclasses.replace(
@@ -108,6 +108,76 @@ def test_every_branch_of_the_recipe_is_the_same(data: dict[int, cmapss.Data]) ->
         assert_same(result, alone(config, data)[0], 1e-8)
         reduced |= result.history[-1]["lr"] < max(r["lr"] for r in result.history)
     assert reduced, "the plateau was never met, so this test shows nothing"
+
+
+# Each setting with another value, as `SMALL` has it; a window and the labels come with other data.
+SMALL = cell(0, 0.5, epochs=2, batch_size=64, plateau_patience=1, preset="paper-like")
+OTHERS: dict[str, Any] = {
+    "preset": "still",
+    "seed": 1,
+    "combiner": "dwa",
+    "combiner_settings": {"rul_weight": 0.9, "health_weight": 0.1},
+    "rul_unit": 125.0,
+    "sample_weighted": False,
+    "epochs": 1,
+    "batch_size": 128,
+    "lr": 0.01,
+    "weight_decay": 0.3,
+    "warmup_epochs": 1,
+    "warmup_start": 0.9,
+    "plateau_factor": 0.1,
+    "plateau_patience": 2,
+    "min_lr": 4e-4,
+    "clip": 0.01,
+    "ema": 0.1,
+    "stride": 5,
+    "dtype": "float32",
+    "nudge": 1e-3,
+    "auxiliary": "fault",
+    "optimiser": "sgd",
+    "engines": 3,
+    "window": 20,
+    "cap": 100.0,
+    "degrading": 60.0,
+    "critical": 20.0,
+}
+REFUSED = {"combiner", "nudge", "auxiliary", "optimiser", "engines"}
+OF_THE_SCHEDULE = {"plateau_factor", "plateau_patience", "min_lr"}  # idle in so few epochs
+
+
+@pytest.fixture(scope="module")
+def usual(data: dict[int, cmapss.Data]) -> list[tuple[float, float]]:
+    return losses(Trainer(SMALL, data[0]).fit())
+
+
+def losses(result: RunResult) -> list[tuple[float, float]]:
+    return [(record["loss"], record["val_rmse"]) for record in result.history]
+
+
+@pytest.mark.parametrize("name", sorted(f.name for f in dataclasses.fields(TrainConfig)))
+def test_every_setting_is_trained_as_alone_or_refused(
+    name: str, ten_engines: Path, small_fleet: Path, usual: list[tuple[float, float]]
+) -> None:
+    """A setting that a population did not look at would be trained with its default."""
+    other = {"subset": "FD003"} if name in ("subset", "auxiliary") else {}
+    settings = {} if name == "combiner" else SMALL.combiner_settings
+    other |= {"combiner_settings": settings} | ({} if name == "subset" else {name: OTHERS[name]})
+    config = dataclasses.replace(SMALL, **other)
+    folder = small_fleet if config.subset == "FD003" else ten_engines
+    data = cmapss.load(
+        config.subset, config.seed, folder, stride=config.stride, framing=config.framing
+    )
+    assert fits(config) == (name not in REFUSED)
+    if name in REFUSED:
+        with pytest.raises(ValueError, match="one by one"):
+            Population([config], {config.seed: data})
+        return
+    (stacked,) = Population([config], {config.seed: data}).fit()
+    assert isinstance(stacked, RunResult)
+    single = Trainer(config, data).fit()
+    assert_same(stacked, single, rel=1e-3 if name == "dtype" else 1e-6)
+    if name not in OF_THE_SCHEDULE:
+        assert losses(single) != usual
 
 
 def test_a_cell_whose_loss_explodes_is_dropped_and_the_others_do_not_notice(
