@@ -7,7 +7,7 @@ import pandas as pd
 
 from amnl import stats
 
-__all__ = ["LEVEL", "judge_trends", "slopes"]
+__all__ = ["LEVEL", "differences", "judge_pairs", "judge_trends", "slopes"]
 
 LEVEL = 0.25  # a mean slope within ± this many cycles per factor of ten is level, as registered
 
@@ -86,3 +86,64 @@ def _finding(row: "pd.Series[float]", sign: float, level: float) -> str:
     if row["p_holm"] <= 0.05:
         return "grows" if row["mean"] * sign > 0 else "shrinks"
     return "stays" if -level < row["low"] <= row["high"] < level else "open"
+
+
+def differences(
+    errors: pd.DataFrame, pairs: Mapping[str, tuple[float, float]], varied: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The paired differences between weights, for `amnl.study.figures.effects_over`.
+
+    Parameters
+    ----------
+    errors
+        In cycles, one row a (`rul_unit`, `varied`, `seed`), one column a λ.
+    pairs
+        A name → two weights; the error at the second is taken from that at the first.
+    varied
+        The level of the index that was varied.
+
+    Returns
+    -------
+    tuple of DataFrame
+        One row a `pair`, `unit`, `x` (what was varied) and `seed`, with the `gap` (cycles); and one
+        a `unit`, `pair` and `x`, with its `mean` over the seeds and the 95 % interval, `low` to
+        `high`.
+    """
+    gaps = {pair: errors[one] - errors[other] for pair, (one, other) in pairs.items()}
+    each = pd.concat(gaps, names=["pair"]).rename("gap").reset_index()
+    each = each.rename(columns={"rul_unit": "unit", varied: "x"})
+    found = []
+    for (unit, pair, x), part in each.groupby(["unit", "pair", "x"]):
+        low, high = stats.interval(part["gap"])
+        row = {"unit": unit, "pair": pair, "x": x, "mean": part["gap"].mean()}
+        found.append({**row, "low": low, "high": high})
+    return each, pd.DataFrame(found)
+
+
+def judge_pairs(
+    errors: pd.DataFrame, pairs: Mapping[str, tuple[float, float]], varied: str
+) -> pd.DataFrame:
+    """`judge_trends` for each pair of `differences`, with Holm over the units of one pair.
+
+    Returns
+    -------
+    DataFrame
+        One row a `pair` and `unit`, with the columns of `judge_trends`.
+
+    Examples
+    --------
+    >>> index = pd.MultiIndex.from_product(
+    ...     [[1.0], [10, 100], range(6)], names=["rul_unit", "engines", "seed"]
+    ... )
+    >>> errors = pd.DataFrame({0.5: [15.0] * 6 + [17.0] * 6, 1.0: 14.0}, index)
+    >>> found = judge_pairs(errors, {"0.5 less 1": (0.5, 1.0)}, "engines")
+    >>> found[["pair", "unit", "mean", "finding"]].to_numpy().tolist()
+    [['0.5 less 1', 1.0, 2.0, 'grows']]
+    """
+    found = []
+    for pair, (one, other) in pairs.items():
+        gap = errors[one] - errors[other]
+        units = gap.index.unique("rul_unit")
+        judged = judge_trends({str(unit): gap.loc[unit].unstack(varied) for unit in units})
+        found.append(judged.assign(pair=pair, unit=list(units)))
+    return pd.concat(found, ignore_index=True)

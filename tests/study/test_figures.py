@@ -152,6 +152,13 @@ def covered(subsets: int) -> Figure:
     return figures.coverage_by_life(pd.DataFrame(rows), 0.9)
 
 
+def effects(units: int) -> Figure:
+    index = [[1.0, 35.0, 15.0, 125.0][:units], ["0.5 less 0.9", "0.5 less 1"], [5, 80]]
+    points = pd.MultiIndex.from_product(index, names=["unit", "pair", "x"]).to_frame(index=False)
+    points = points.assign(mean=1.0, low=0.5, high=2.0, gap=1.0)
+    return figures.effects_over(points, points, 0.5, "engines", {5: "5", 80: "80"})
+
+
 DRAWN: dict[str, Callable[[int], Figure]] = {
     "curves_over_lambda": lambda n: figures.curves_over_lambda(LAMS, curves(n), "RMSE"),
     "curves_side_by_side": lambda n: figures.curves_side_by_side(
@@ -180,6 +187,7 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
         ROUNDING,
     ),
     "shared_label": lambda n: figures.shared_label(labelled(n), 0.5),
+    "effects_over": effects,
     "shared_noise": lambda n: figures.shared_noise(
         LAMS, kinds(n), LAMS, {k: (y, x) for k, (x, y) in kinds(n).items()}
     ),

@@ -31,7 +31,8 @@ _LOOKS = {  # of a family
     "l": ("D", TOTAL_COLOUR),
     "m": ("*", "#A6611A"),
 }
-_AGAINST = {0.9: ("D", HEALTH_COLOUR, 1 / 1.06), 1.0: ("o", RUL_COLOUR, 1.06)}
+# Of two pairs of weights, whose marks stand side by side.
+_PAIRS = (("D", HEALTH_COLOUR, 1 / 1.06), ("o", RUL_COLOUR, 1.06))
 
 
 def likelihood_odds(
@@ -116,15 +117,15 @@ def shared_label(found: pd.DataFrame, margin: float) -> Figure:
 def effects_over(
     points: pd.DataFrame, cells: pd.DataFrame, margin: float, xlabel: str, ticks: dict[float, str]
 ) -> Figure:
-    """What the second task costs, RMSE at λ = 0.5 less that at a larger λ; a panel a unit.
+    """Differences of the RMSE between two weights, against what was varied; a panel a unit.
 
     Parameters
     ----------
     points
-        Columns `unit` (cycles), `lam` (0.9 or 1), `x` (what was varied), and `mean`, `low`, `high`
-        of the difference (cycles).
+        Columns `unit` (cycles), `pair` (what less what, two at most), `x` (what was varied), and
+        `mean`, `low`, `high` of the difference (cycles).
     cells
-        The differences of single seeds: columns `unit`, `lam`, `x`, `gap` (cycles).
+        The differences of single seeds: columns `unit`, `pair`, `x`, `gap` (cycles).
     margin
         Cycles; what counts as equal is shaded.
     xlabel, ticks
@@ -132,19 +133,20 @@ def effects_over(
     """
     units = sorted(points["unit"].unique())
     fig, (axes,) = panels(
-        (1, len(units)), (8.8, 4.2), None, xlabel, "RMSE at 0.5 less … (cycles)", sharey=True
+        (1, len(units)), (8.8, 4.2), None, xlabel, "difference of the RMSE (cycles)", sharey=True
     )
+    looks = dict(zip(points["pair"].unique(), _PAIRS, strict=True))
     for ax, unit in zip(axes, units, strict=True):
         ax.axhspan(-margin, margin, color=MARGIN_BAND, linewidth=0)
         ax.axhline(0, color=MUTED, linewidth=1)
-        for lam, (marker, colour, aside) in _AGAINST.items():
-            dots = cells[(cells["unit"] == unit) & (cells["lam"] == lam)]
+        for pair, (marker, colour, aside) in looks.items():
+            dots = cells[(cells["unit"] == unit) & (cells["pair"] == pair)]
             ax.plot(dots["x"] * aside, dots["gap"], ".", color=colour, ms=4, alpha=0.35)
-            part = points[(points["unit"] == unit) & (points["lam"] == lam)].sort_values("x")
+            part = points[(points["unit"] == unit) & (points["pair"] == pair)].sort_values("x")
             bars = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
             ax.errorbar(
                 part["x"] * aside, part["mean"], yerr=bars, fmt=marker, color=colour, markersize=6,
-                capsize=2, linewidth=1.4, label=f"… that at {lam:g}",
+                capsize=2, linewidth=1.4, label=pair,
             )  # fmt: skip
         ax.set(title="cycles²" if unit == 1 else f"units of {unit:g} cycles", xscale="log")
         ax.set_xticks(list(ticks), list(ticks.values()))
