@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # The tests are about a checkout and its own settings, not about the caller's: a published address,
 # a wide or coloured terminal and strict warnings change what is made and printed.
-KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU")
+KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU", "AMNL_TEST_EVERY_PAGE")
 OTHERS = ("COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
 for name in list(os.environ):
     if name in OTHERS or (name.startswith("AMNL_") and name not in KEPT):
