@@ -433,6 +433,13 @@ def networks() -> Figures:
     return (f"{len(pd.concat(table[run] for table in tables).drop_duplicates()):,}",)
 
 
+def shared_by_a_and_q() -> Figures:
+    q = rows("ladder").query("preset == 'compact' and rul_unit == 1")
+    a = rows("compact-cycles2").query("subset == 'FD001'")
+    gap = (t.set_index(["seed", "lam"]).test_rmse for t in (q, a))
+    return (f"{next(gap).sub(next(gap)).dropna().std():.2f}",)
+
+
 def errors_at_half() -> Figures:
     means = scores("compact-cycles2")[0.5].groupby("subset").mean()
     return f"{means.min():.0f}", f"{means.max():.0f}"
@@ -449,6 +456,11 @@ STATED |= {
         "protocol",
         r"(\d+) of its 440 rows \(cells\) name b00d850",
         lambda: (str(int((rows("compact-cycles2").commit == "b00d850").sum())),),
+    ),
+    "what families a and q share": (
+        "protocol",
+        r"the 40 in cycles², which family a trained on another processor, differ by ([\d.]+) cycle",
+        shared_by_a_and_q,
     ),
     "networks": ("index", r"We trained ([\d,]+) networks", networks),
     "errors, front page": (

@@ -343,4 +343,5 @@ _OF: dict[str, Callable[[], Scored]] = {
     "n": _of_n,
     "o": _of_o,
     "p": _of_p,
+    "q": _of_q,
 }

@@ -171,6 +171,7 @@ PUBLISHED = {  # the tables of `amnl.study.rows` by family; g and h never ran
     "n": "sweep-compact-more-seeds",
     "o": "sweep-compact-nudged",
     "p": "sweep-compact-fault",
+    "q": "sweep-ladder",
 }
 
 # What the rows of a family must be: the values of each column, and all their combinations.

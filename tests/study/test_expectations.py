@@ -77,6 +77,8 @@ def late(rows: pd.DataFrame) -> pd.DataFrame:
         ("o", wider, {0}),
         ("p", told, {0}),
         ("m", level, {0}),
+        ("q", worse(0.5, 2.0), {0}),
+        ("q", late, {4}),
     ],
 )
 def test_other_rows_score_otherwise(
