@@ -54,7 +54,7 @@ VERDICTS = {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script for bash")
 @pytest.mark.parametrize("verdict", VERDICTS)
-@pytest.mark.parametrize("fails", ["", "test", "book"])
+@pytest.mark.parametrize("fails", ["", "test", "emulated-plain"])
 def test_continuous_integration_ends_as_its_commands_do(
     tmp_path: Path, verdict: str, fails: str
 ) -> None:
