@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from shared import BROWSERS, QUIET, Rendered, find_browser, render
+from shared import BROWSERS, EVERY_PAGE, QUIET, Rendered, find_browser, render
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,7 +28,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # The tests are about a checkout and its own settings, not about the caller's: a published address,
 # a wide or coloured terminal and strict warnings change what is made and printed.
-KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU", "AMNL_TEST_EVERY_PAGE")
+KEPT = ("AMNL_DATA_DIR", "AMNL_CACHE_DIR", "AMNL_TEST_GPU", EVERY_PAGE)
 OTHERS = ("COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
 for name in list(os.environ):
     if name in OTHERS or (name.startswith("AMNL_") and name not in KEPT):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+EVERY_PAGE = "AMNL_TEST_EVERY_PAGE"  # 1: run them all from the wheel
+
 QUIET = [
     "--headless",
     "--no-sandbox",

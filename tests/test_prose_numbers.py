@@ -459,7 +459,7 @@ STATED |= {
     ),
     "what families a and q share": (
         "protocol",
-        r"the 40 in cycles², which family a trained on another processor, differ by ([\d.]+) cycle",
+        r"the 40 in cycles², [^;]*, differ with a standard deviation of ([\d.]+) cycle",
         shared_by_a_and_q,
     ),
     "networks": ("index", r"We trained ([\d,]+) networks", networks),

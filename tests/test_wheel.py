@@ -22,6 +22,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+from shared import EVERY_PAGE
 
 from amnl.cmapss import emulator
 
@@ -263,8 +264,7 @@ def printed(notebook: NotebookNode) -> str:
 # One page of each kind: NumPy alone, a training, stored rows, an explorable, a kept model. The
 # weekly run takes them all, which is the whole book once more.
 OF_EACH_KIND = ["02-numpy-sweep", "05-train-cmapss", "07-units-and-scale", "10-ledger", "predict"]
-EVERY_PAGE = os.environ.get("AMNL_TEST_EVERY_PAGE") == "1"
-ALONE = pages.page_names(pages.ROOT) if EVERY_PAGE else OF_EACH_KIND
+ALONE = pages.page_names(pages.ROOT) if os.environ.get(EVERY_PAGE) == "1" else OF_EACH_KIND
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from plain import write_plain
+from shared import EVERY_PAGE
 
 WORKFLOWS = sorted((pages.ROOT / ".github" / "workflows").glob("*.yml"))
 ADDRESS = "https://github.com/someone/a-fork"
@@ -106,6 +107,12 @@ def test_what_is_tested_is_told_nothing_of_the_published_book(name: str) -> None
         if re.search(r"\b(make test|pytest|\.ci/run)\b", step.get("run", "")):
             told = {**workflow.get("env", {}), **job.get("env", {}), **step.get("env", {})}
             assert not [name for name in told if re.match("AMNL_(?!TEST_)", name)]
+
+
+def test_the_weekly_run_takes_every_page_from_the_wheel() -> None:
+    steps = jobs.jobs()["weekly/newest"][1]["steps"]
+    (told,) = [step.get("env") for step in steps if step.get("run") == "make test"]
+    assert told == {EVERY_PAGE: "1"}
 
 
 def imported(file: Path) -> set[str]:

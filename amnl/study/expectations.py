@@ -318,7 +318,11 @@ def _of_q() -> Scored:
             "in units of 35, an effect of 0.4 to 1.0 cycle at every size",
             *_within(cost.loc[35.0].mean(), 0.4, 1.0),
         ),
-        ("which stays", judged.finding["35"], judged.finding["35"] == "stays"),
+        (
+            "the effect in units of 35 stays over the sizes",
+            judged.finding["35"],
+            judged.finding["35"] == "stays",
+        ),
         (
             "the error at 0.5 falls by less than half a cycle over the sizes",
             ", ".join(f"{gap:+.2f}" for gap in change) + " cycles",
@@ -326,7 +330,7 @@ def _of_q() -> Scored:
         ),
         (
             "the best epoch comes earlier",
-            f"epoch {epochs.iloc[0].max():.0f} to {epochs.iloc[-1].min():.0f}",
+            ", ".join(f"{a:g} to {b:g}" for a, b in epochs.iloc[[0, -1]].T.to_numpy()),
             sooner,
         ),
     ]

@@ -51,7 +51,7 @@ def estimate(
     The options are those of `run`. Workers that share a memory bus are slower than one alone, so
     expect somewhat more.
     """
-    population.check_precision(precision)
+    population.check_precision(precision, cells)
     source = cmapss.source_of(data_dir, {config.subset for config in cells})
     paths = {store.path(c, str(source)): c for c in cells}
     todo = {path: c for path, c in paths.items() if not path.exists()}

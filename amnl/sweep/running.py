@@ -60,6 +60,8 @@ def run(
 
     Raises
     ------
+    ValueError
+        For a precision that is none, and where a cell is not trained side by side, so has none.
     StoreError
         For a damaged record, before anything is trained, and where the store cannot be written.
     DataError
@@ -69,7 +71,7 @@ def run(
     SystemExit
         With one line, in a script without a main guard: see `connect`.
     """
-    population.check_precision(precision)
+    population.check_precision(precision, cells)
     found = cmapss.source_of(data_dir, {config.subset for config in cells})
     source = str(found)
     waiting = {store.path(config, source): config for config in cells}  # each once

@@ -50,21 +50,32 @@ _COMPILED_SHAPES = 64
 def fits(config: TrainConfig) -> bool:
     """Whether a population can train this cell: its combiner's weights must stand still, and of the
     settings that it does not know, each must have its default."""
-    if _unknown_settings(config):
-        return False
+    return not _hindrance(config)
+
+
+def _hindrance(config: TrainConfig) -> str:
+    """What keeps a cell out of every population, or nothing."""
+    for name in _UNKNOWN:
+        if (value := getattr(config, name)) != getattr(TrainConfig, name):
+            return f"a population has no {name}, got {value!r}"
     combiner = make_combiner(config.combiner, **config.combiner_settings)
-    return type(combiner) is FixedWeightLoss  # a subclass may have a rule of its own
+    if type(combiner) is not FixedWeightLoss:  # a subclass may have a rule of its own
+        return f"a population needs weights that stand still, not {config.combiner!r}"
+    return ""
 
 
-def _unknown_settings(config: TrainConfig) -> list[str]:
-    """The settings that no population knows, where they have another value than the default."""
-    return [name for name in _UNKNOWN if getattr(config, name) != getattr(TrainConfig, name)]
-
-
-def check_precision(name: str | None) -> None:
-    """Raises `ValueError` for a precision that is none."""
-    if name is not None and name not in PRECISIONS:
+def check_precision(name: str | None, cells: Sequence[TrainConfig] = ()) -> None:
+    """Raises `ValueError` for a precision that is none, and for cells that it cannot be of."""
+    if name is None:
+        return
+    if name not in PRECISIONS:
         raise ValueError(f"unknown precision {name!r}; there are {', '.join(PRECISIONS)}")
+    for cell in cells:
+        if why := _hindrance(cell):
+            raise ValueError(
+                f"precision {name!r} is of cells side by side, and {why}; leave the precision out, "
+                "or run such cells apart"
+            )
 
 
 class Population:
@@ -338,16 +349,8 @@ def _check(configs: Sequence[TrainConfig], data: dict[int, Data]) -> None:
                     f"cells of one population share their {name}, got {theirs} and {ours}; "
                     "make two populations"
                 )
-        for name in _unknown_settings(config):
-            raise ValueError(
-                f"a population has no {name}, got {getattr(config, name)!r}; train such cells one "
-                "by one"
-            )
-        if not fits(config):
-            raise ValueError(
-                f"a population needs weights that stand still, not {config.combiner!r}; train such "
-                "cells one by one"
-            )
+        if why := _hindrance(config):
+            raise ValueError(f"{why}; train such cells one by one")
         if config.seed not in data:
             raise ValueError(f"no data for seed {config.seed}; there are {sorted(data)}")
         config.check_data(data[config.seed])

@@ -64,6 +64,13 @@ def late(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(best_epoch=40)
 
 
+def as_expected(rows: pd.DataFrame) -> pd.DataFrame:
+    """An error that falls slowly with size, and half a cycle more at 0.5 in units of 35."""
+    noise = 0.02 * np.random.default_rng(0).normal(size=len(rows))
+    cost = 0.7 * ((rows.rul_unit == 35) & (rows.lam <= 0.5))
+    return rows.assign(test_rmse=15 - 0.2 * np.log10(rows.parameters) + cost + noise)
+
+
 @pytest.mark.parametrize(
     ("family", "change", "flipped"),
     [
@@ -78,6 +85,7 @@ def late(rows: pd.DataFrame) -> pd.DataFrame:
         ("p", told, {0}),
         ("m", level, {0}),
         ("q", worse(0.5, 2.0), {0}),
+        ("q", as_expected, {1, 2, 3}),
         ("q", late, {4}),
     ],
 )

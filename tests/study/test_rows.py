@@ -63,7 +63,7 @@ def test_the_rows_are_a_whole_family(name: str) -> None:
 
 @pytest.mark.parametrize("older", ["a", "l"])
 def test_cells_that_family_q_shares_agree_within_rounding(older: str) -> None:
-    """Trained again, by another commit and on other processors."""
+    """Trained again by another commit; what family a trained, on another processor."""
     subset, seeds = ["subset", "seed"], ["seed", "lam"]
     copies = load_rows(PUBLISHED["o"]).pivot(index=subset, columns="nudge", values="test_rmse")
     rounding = (copies[1e-6] - copies[-1e-6]).loc["FD001"].std()
@@ -72,7 +72,7 @@ def test_cells_that_family_q_shares_agree_within_rounding(older: str) -> None:
     again = load_rows(PUBLISHED["q"])
     again = again[(again.preset == "compact") & (again.rul_unit == rows.rul_unit[0])]
     gap = (again.set_index(seeds).test_rmse - first).dropna()
-    assert len(gap) == 40 and gap.std() < 1.5 * rounding
+    assert len(gap) == 40 and gap.std() < (1.5 * rounding if older == "a" else 1e-9)
 
 
 def cells_of(cells: list[TrainConfig]) -> list[tuple[object, ...]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amnl.study.trend import judge_trends, slopes
+from amnl.study.trend import differences, judge_pairs, judge_trends, slopes
 
 SIZES = (11_124, 41_700, 132_882, 404_230)
 
@@ -55,3 +55,35 @@ def test_questions_asked_together_are_corrected_together() -> None:
 def test_what_has_no_slope_says_so(table: pd.DataFrame, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         slopes(table)
+
+
+PAIRS = {"0.5 less 0.9": (0.5, 0.9), "0.5 less 1": (0.5, 1.0)}
+
+
+@pytest.fixture
+def errors() -> pd.DataFrame:
+    """In units of 35 cycles, 0.5 costs more the larger the network; elsewhere it costs nothing."""
+    flat, rising = lines(0.0, 0.0, 0.1), lines(0.25, -1.0, 0.35)
+    cost = pd.concat({1.0: flat, 35.0: rising}, names=["rul_unit", "seed"]).stack()
+    cost.index.names = ["rul_unit", "seed", "parameters"]
+    return pd.DataFrame({0.5: 14.0 + cost, 0.9: 14.0 + 0.5 * cost, 1.0: 14.0})
+
+
+def test_each_pair_is_judged_over_the_units_together(errors: pd.DataFrame) -> None:
+    found = judge_pairs(errors, PAIRS, "parameters").set_index(["pair", "unit"])
+    assert list(found.index) == [(pair, unit) for pair in PAIRS for unit in (1.0, 35.0)]
+    for pair, (one, other) in PAIRS.items():
+        gap = errors[one] - errors[other]
+        tables = {u: gap.loc[u].unstack("parameters") for u in (1.0, 35.0)}
+        by_hand = judge_trends({str(u): table for u, table in tables.items()})
+        assert found.loc[pair].p_holm.tolist() == by_hand.p_holm.tolist()
+        assert found.loc[pair].p_holm.tolist() != found.loc[pair].p.tolist()
+
+
+def test_differences_are_those_of_each_seed_and_their_means(errors: pd.DataFrame) -> None:
+    each, means = differences(errors, PAIRS, "parameters")
+    assert len(each) == 2 * 2 * 4 * 10 and len(means) == 2 * 2 * 4
+    first = each[(each.pair == "0.5 less 1") & (each.unit == 35) & (each.x == SIZES[0])]
+    assert first.gap.to_numpy() == pytest.approx(lines(0.25, -1.0, 0.35)[SIZES[0]].to_numpy())
+    row = means[(means.pair == "0.5 less 1") & (means.unit == 35) & (means.x == SIZES[0])].iloc[0]
+    assert row.low < row["mean"] == pytest.approx(first.gap.mean()) and row["mean"] < row.high

@@ -11,7 +11,7 @@ from sweep_cells import CELLS, SOURCE
 
 from amnl import cmapss
 from amnl.cmapss import emulator
-from amnl.sweep import Store, run
+from amnl.sweep import Store, estimate, run
 from amnl.sweep.train_cells import train_cells
 from amnl.training import RunResult, TrainConfig, population, train
 
@@ -27,6 +27,19 @@ def test_a_worker_with_another_fleet_of_the_same_seed_refuses(folder: Path, tmp_
     emulator.write_fleet(tmp_path, "FD001", seed=3, engines=11, test_engines=5)
     with pytest.raises(cmapss.DataError, match=r"emulated fleet, seed 3.*AMNL_DATA_DIR"):
         train_cells(CELLS[:1], data_dir=str(tmp_path), source=SOURCE)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16-lstm"])
+def test_a_precision_of_cells_that_are_trained_alone_is_refused(
+    folder: Path, store: Store, precision: str
+) -> None:
+    """Before anything is trained: such a cell would have another precision than was asked for."""
+    cells = [CELLS[0], dataclasses.replace(CELLS[1], optimiser="sgd")]
+    words = f"'{precision}' is of cells side by side.*no optimiser, got 'sgd'.*leave the precision"
+    for ask in (run, estimate):
+        with pytest.raises(ValueError, match=words):
+            ask(cells, store, workers=0, data_dir=folder, precision=precision)
+    assert not list(store)
 
 
 def test_a_population_that_memory_does_not_hold_is_halved(

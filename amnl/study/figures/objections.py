@@ -122,7 +122,7 @@ def effects_over(
     Parameters
     ----------
     points
-        Columns `unit` (cycles), `pair` (what less what, two at most), `x` (what was varied), and
+        Columns `unit` (cycles), `pair` (what less what, two of them), `x` (what was varied), and
         `mean`, `low`, `high` of the difference (cycles).
     cells
         The differences of single seeds: columns `unit`, `pair`, `x`, `gap` (cycles).
