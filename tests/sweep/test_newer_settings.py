@@ -18,7 +18,7 @@ from amnl.cmapss import emulator
 from amnl.runs.records import sealed
 from amnl.study.protocol import family
 from amnl.sweep import Store, config_of, to_history, to_rows
-from amnl.training import NEWER, RunResult, TrainConfig, Trainer, population, recorded
+from amnl.training import NEWER, RunResult, TrainConfig, Trainer, recorded
 from amnl.training.model import LADDER
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -260,17 +260,6 @@ def test_a_nudge_moves_the_result_and_no_nudge_does_not(data: cmapss.Data) -> No
 def test_a_nudge_out_of_place_is_named(nudge: Any) -> None:
     with pytest.raises(ValueError, match=rf"nudge must .*, got '?{nudge}"):
         TrainConfig(nudge=nudge)
-
-
-@pytest.mark.parametrize("name", ["nudge", "auxiliary"])
-def test_settings_that_no_population_knows(name: str, data: cmapss.Data) -> None:
-    config = dataclasses.replace(SMALL, subset="FD003")
-    moved = dataclasses.replace(config, **{name: OTHER[name]})
-    assert population.fits(config) and not population.fits(moved)
-    line = rf"a population has no {name}, got '?{OTHER[name]}'?; train such cells one by one"
-    with pytest.raises(ValueError, match=line) as caught:
-        population.Population([moved], {0: data})
-    assert len(str(caught.value).splitlines()) == 1
 
 
 # ----------------------------------------------------------------------------------- the fault mode
