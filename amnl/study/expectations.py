@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from amnl import stats
-from amnl.study import tables
+from amnl.study import fewer_engines, tables
 from amnl.study.claims import judge_rivals
 from amnl.study.claims.rules_rivals import against_half
 from amnl.study.pareto import on_front
@@ -336,6 +336,27 @@ def _of_q() -> Scored:
     ]
 
 
+def _of_t() -> Scored:
+    errors = fewer_engines.errors()
+    means = errors.groupby(["rul_unit", "engines"]).mean()
+    rise = means.xs(5, level="engines") - means.xs(fewer_engines.ALL, level="engines")
+    costs = errors[[0.5, 0.9]].sub(errors[1.0], axis="index")
+    found = pd.concat(
+        tables.judge(costs.loc[unit][lam].unstack("engines")).finding
+        for unit in (1.0, 35.0)
+        for lam in costs
+    )
+    balanced = costs.loc[35.0].groupby("engines").mean().to_numpy().ravel()
+    return [
+        (
+            "the error rises by 3 to 8 cycles from 80 engines to 5",
+            *_within(rise.to_numpy().ravel(), 3, 8),
+        ),
+        ("the second task helps nowhere", *_are(found, "worse", "equivalent", "undecided")),
+        ("in units of 35 its effect is between −0.5 and +1", *_within(balanced, -0.5, 1.0)),
+    ]
+
+
 _OF: dict[str, Callable[[], Scored]] = {
     "e": _of_e,
     "f": _of_f,
@@ -348,4 +369,5 @@ _OF: dict[str, Callable[[], Scored]] = {
     "o": _of_o,
     "p": _of_p,
     "q": _of_q,
+    "t": _of_t,
 }

@@ -172,6 +172,7 @@ PUBLISHED = {  # the tables of `amnl.study.rows` by family; g and h never ran
     "o": "sweep-compact-nudged",
     "p": "sweep-compact-fault",
     "q": "sweep-ladder",
+    "t": "sweep-compact-few-engines",
 }
 
 # What the rows of a family must be: the values of each column, and all their combinations.

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from amnl.study import expectations as scored_by
+from amnl.study import fewer_engines
 from amnl.study.expectations import expectations, score
 from amnl.study.protocol import PUBLISHED
 from amnl.study.rows import load_rows
@@ -64,6 +65,11 @@ def late(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(best_epoch=40)
 
 
+def level_engines(rows: pd.DataFrame) -> pd.DataFrame:
+    """Five cycles more with five engines, and no effect of the weight."""
+    return rows.assign(test_rmse=20.0 + 5 * (rows.engines == 5 if "engines" in rows else 0))
+
+
 def as_expected(rows: pd.DataFrame) -> pd.DataFrame:
     """An error that falls slowly with size, and half a cycle more at 0.5 in units of 35."""
     noise = 0.02 * np.random.default_rng(0).normal(size=len(rows))
@@ -87,13 +93,16 @@ def as_expected(rows: pd.DataFrame) -> pd.DataFrame:
         ("q", worse(0.5, 2.0), {0}),
         ("q", as_expected, {1, 2, 3}),
         ("q", late, {4}),
+        ("t", worse(1.0, 9.0), {1}),
+        ("t", level_engines, {0, 2}),
     ],
 )
 def test_other_rows_score_otherwise(
     family: str, change: Change, flipped: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = met(family)
-    monkeypatch.setattr(scored_by, "load_rows", lambda name: change(load_rows(name)))
+    for module in (scored_by, fewer_engines):
+        monkeypatch.setattr(module, "load_rows", lambda name: change(load_rows(name)))
     scored_by._scores.cache_clear()
     try:
         after = met(family)

@@ -20,7 +20,7 @@ from amnl.training import RunResult, TrainConfig, provenance
 TABLES = [f.name[:-4] for f in files("amnl.study.rows").iterdir() if f.name.endswith(".csv")]
 # Families whose rows have every setting; test_protocol.py compares the older ones by their grids.
 FAMILIES = {table: name for name, table in PUBLISHED.items() if name not in GRIDS}
-CELL = ("preset", "subset", "rul_unit", "lam", "seed", "epochs", "nudge", "auxiliary")
+CELL = ("preset", "subset", "rul_unit", "lam", "seed", "epochs", "nudge", "auxiliary", "engines")
 STORED = sorted(
     file.name.removeprefix("predictions-").removesuffix(".npz")
     for file in files("amnl.study.rows").iterdir()
