@@ -2,15 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from amnl.study import tables
 from amnl.study.protocol import ALIKE, FIVE_LAMS, OPTIMISERS, RATES, UNCLIPPED
 
 if TYPE_CHECKING:
     from amnl.training import TrainConfig
 
-ROWS = "sweep-compact-rates"  # of family r
+ROWS, FRESH_ROWS = "sweep-compact-rates", "sweep-compact-tuned"  # of families r and s
 CHOOSING, FRESH = range(3), range(10, 20)  # seeds of families r and s
+_ONE = ["how", "subset"]  # each optimiser on each subset
 
 
 def optimiser_of(rows: pd.DataFrame) -> pd.Series:
@@ -85,3 +88,87 @@ def fresh_cells(preset: str | None = None) -> "list[TrainConfig]":
         )
     ]  # fmt: skip
     return sorted(cells, key=lambda cell: cell.seed)
+
+
+def errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Test RMSE (cycles) in family s: one row a (`how`, `subset`, `seed`), one column a λ."""
+    table = rows.assign(how=optimiser_of(rows))
+    return table.pivot(index=[*_ONE, "seed"], columns="lam", values="test_rmse")
+
+
+def judge_weights(rows: pd.DataFrame, lam: float = 0.5) -> pd.DataFrame:
+    """Every other λ against one, each at its own rate, with Holm over the four.
+
+    Parameters
+    ----------
+    rows
+        Of family s.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What `amnl.study.tables.judge` returns, one row a (`how`, `subset`, `lam`).
+    """
+    table = errors(rows)
+    differences = table.drop(columns=lam).sub(table[lam], axis="index")
+    judged = {key: tables.judge(part) for key, part in differences.groupby(_ONE, sort=False)}
+    return pd.concat(judged, names=[*_ONE, "lam"])
+
+
+def middle_optima(rows: pd.DataFrame) -> pd.Series:
+    """Whether there is an optimum in the middle, by the rule that the protocol registered.
+
+    The lowest mean is at 0.5 or at one of its neighbours, and 0.1 and 0.9 are both significantly
+    worse than that weight.
+
+    Parameters
+    ----------
+    rows
+        Of family s.
+
+    Returns
+    -------
+    pandas.Series
+        True or False, one a (`how`, `subset`).
+    """
+    lowest = errors(rows).groupby(_ONE, sort=False).mean().idxmin(axis="columns")
+    found = {}
+    for (how, subset), lam in lowest.items():
+        found[how, subset] = False
+        if lam in FIVE_LAMS[1:-1]:
+            judged = judge_weights(rows, lam).loc[(how, subset)]
+            ends = judged.loc[[FIVE_LAMS[0], FIVE_LAMS[-1]], "finding"]
+            found[how, subset] = bool((ends == "worse").all())
+    return pd.Series(found).rename_axis(_ONE)
+
+
+def ranges(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far the five weights lie apart with one rate for all, and with a rate for each.
+
+    Both are taken on the seeds and rows of family r, so that they share their noise. The one rate
+    is that with the lowest validation RMSE, over all weights and seeds.
+
+    Parameters
+    ----------
+    rows
+        Of family r.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a (`how`, `subset`): the one `lr`, and the range of the five mean test RMSE at it,
+        `one`, and with a rate for each weight, `own` (cycles).
+    """
+    table = rows.assign(how=optimiser_of(rows))
+    means = table.groupby([*_ONE, "lam", "lr"])[["val_rmse", "test_rmse"]].mean()
+    complete = table.groupby([*_ONE, "lam", "lr"]).size() == len(CHOOSING)
+    means = means[complete]
+    chosen = chosen_rates(rows).set_index([*_ONE, "lam", "lr"])
+    own = means.test_rmse[means.index.isin(chosen.index)]
+    found = {}
+    for key, part in means.groupby(_ONE, sort=False):
+        by_rate = part.val_rmse.unstack("lr")
+        best = by_rate.mean(skipna=False).idxmin()
+        at_one = part.test_rmse.xs(best, level="lr")
+        found[key] = {"lr": best, "one": np.ptp(at_one), "own": np.ptp(own.loc[key])}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(_ONE)

@@ -16,9 +16,10 @@ from amnl.study.claims.ruling import (
     listed,
     signed,
 )
-from amnl.study.protocol import RIVALS
+from amnl.study.protocol import NEWER_RULES, RIVALS
 from amnl.study.tables import by_lam, judge
 
+_KNOWN = RIVALS | NEWER_RULES
 ADAPTIVE = ("GRACE", "GABA", "GradNorm", "uncertainty", "DWA")  # those that claim 12 is about
 
 
@@ -64,8 +65,8 @@ def with_rivals(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        The same and the column `rival`: a key of `RIVALS`, or else what the row says of itself,
-        which is none.
+        The same and the column `rival`: a key of `RIVALS` or `NEWER_RULES`, or else what
+        the row says of itself, which is none.
     """
     keys = zip(rows["combiner"], rows["combiner_settings"], rows["sample_weighted"], strict=True)
     return rows.assign(rival=[_rival(*key) for key in keys])
@@ -74,7 +75,7 @@ def with_rivals(rows: pd.DataFrame) -> pd.DataFrame:
 def _rival(combiner: str, settings: str, weighted: bool) -> str:
     with suppress(ValueError, TypeError):
         found = (combiner, json.loads(settings), bool(weighted))  # 25 and 25.0 are one setting
-        for rival, known in RIVALS.items():
+        for rival, known in _KNOWN.items():
             if found == known:
                 return rival
     return f"{combiner} {settings}, samples {'' if weighted else 'not '}weighted"
@@ -102,11 +103,11 @@ def rival_differences(rows: pd.DataFrame, reference: Callable[[bool], pd.Series]
     """
     found = {}
     for rival, part in with_rivals(rows).groupby("rival", sort=False):
-        if rival not in RIVALS:
-            raise ValueError(f"{rival} is no rival; the protocol's are {'; '.join(RIVALS)}")
+        if rival not in _KNOWN:
+            raise ValueError(f"{rival} is no rival; the protocol's are {'; '.join(_KNOWN)}")
         scores = part.set_index(["subset", "seed"])["test_rmse"]
-        found[rival] = (scores - reference(RIVALS[rival][2])).unstack("subset")
-    order = [rival for rival in RIVALS if rival in found]
+        found[rival] = (scores - reference(_KNOWN[rival].sample_weighted)).unstack("subset")
+    order = [rival for rival in _KNOWN if rival in found]
     return pd.concat({rival: found[rival] for rival in order}, names=["rival"])
 
 
