@@ -159,6 +159,12 @@ def effects(units: int) -> Figure:
     return figures.effects_over(points, points, 0.5, "engines", {5: "5", 80: "80"})
 
 
+def two_ways(cases: int) -> Figure:
+    index = [[f"case {k}" for k in range(cases)], ["usual", "other"], [0.1, 0.5, 0.9]]
+    means = pd.MultiIndex.from_product(index, names=["case", "way", "lam"]).to_frame(index=False)
+    return figures.weights_compared(means.assign(mean=15.0, low=14.0, high=17.0), 2, (7, 6))
+
+
 DRAWN: dict[str, Callable[[int], Figure]] = {
     "curves_over_lambda": lambda n: figures.curves_over_lambda(LAMS, curves(n), "RMSE"),
     "curves_side_by_side": lambda n: figures.curves_side_by_side(
@@ -188,6 +194,7 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
     ),
     "shared_label": lambda n: figures.shared_label(labelled(n), 0.5),
     "effects_over": effects,
+    "weights_compared": two_ways,
     "shared_noise": lambda n: figures.shared_noise(
         LAMS, kinds(n), LAMS, {k: (y, x) for k, (x, y) in kinds(n).items()}
     ),

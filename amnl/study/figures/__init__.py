@@ -42,7 +42,12 @@ from amnl.study.figures.chapter_11_battery import discharges
 from amnl.study.figures.chapter_12_verdicts import verdict_rates
 from amnl.study.figures.curves import curves_over_lambda, curves_side_by_side
 from amnl.study.figures.front_page import claim_and_finding
-from amnl.study.figures.objections import effects_over, likelihood_odds, shared_label
+from amnl.study.figures.objections import (
+    effects_over,
+    likelihood_odds,
+    shared_label,
+    weights_compared,
+)
 from amnl.study.figures.predict_page import ageing, coverage_by_life
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
@@ -71,5 +76,5 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "discharges",
     "verdict_rates",
     "ageing", "coverage_by_life",
-    "effects_over", "likelihood_odds", "shared_label",
+    "effects_over", "likelihood_odds", "shared_label", "weights_compared",
 ]  # fmt: skip

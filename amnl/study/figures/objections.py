@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from amnl.study.figures.style import (
     HEALTH_COLOUR,
+    LAM_LABEL,
     MARGIN_BAND,
     MUTED,
     PALETTE,
@@ -33,6 +34,8 @@ _LOOKS = {  # of a family
 }
 # Of two pairs of weights, whose marks stand side by side.
 _PAIRS = (("D", HEALTH_COLOUR, 1 / 1.06), ("o", RUL_COLOUR, 1.06))
+# Of two ways of training, the usual one first.
+_WAYS = (("s--", MUTED, -0.006), ("o-", RUL_COLOUR, 0.006))
 
 
 def likelihood_odds(
@@ -153,4 +156,35 @@ def effects_over(
         ax.minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper left", ncols=columns(2, 2), fontsize=10)
+    return fig
+
+
+def weights_compared(means: pd.DataFrame, across: int, size: tuple[float, float]) -> Figure:
+    """Mean test RMSE against λ in 95 % bars, a panel a case, for two ways of training.
+
+    Parameters
+    ----------
+    means
+        One row a `case`, `way` (two of them, the usual one first) and `lam`, in the order of the
+        panels: columns `mean`, `low`, `high` (cycles).
+    across
+        Panels in a row.
+    size
+        Inches.
+    """
+    cases = list(dict.fromkeys(means["case"]))
+    shape = -(-len(cases) // across), across
+    fig, axes = panels(shape, size, len(cases), LAM_LABEL, RMSE_LABEL, sharex=True)
+    looks = dict(zip(dict.fromkeys(means["way"]), _WAYS, strict=True))
+    for ax, case in zip(axes.flat, cases, strict=False):
+        for way, (style, colour, aside) in looks.items():
+            part = means[(means["case"] == case) & (means["way"] == way)].sort_values("lam")
+            bars = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+            ax.errorbar(
+                part["lam"] + aside, part["mean"], yerr=bars, fmt=style, color=colour,
+                markersize=5, capsize=2, linewidth=1.4, label=way,
+            )  # fmt: skip
+        ax.set(title=case)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(2))
     return fig
