@@ -58,6 +58,7 @@ ARITHMETIC = {
     ("five-minutes", "squared, is 196"): "14**2",
     ("five-minutes", "cycles of the cap is 0.11"): "14 / 125",
     ("five-minutes", "0.11, and squared 0.013"): "(14 / 125) ** 2",
+    ("protocol", "although the first is 3.3 times less"): "1e-3 / 3e-4",
     ("quiz-idea", "The RUL error is 14 cycles"): "196**0.5",
     ("quiz-idea", "0.5 · 196"): "14**2",
     ("quiz-idea", "= 98 against"): "0.5 * 196",

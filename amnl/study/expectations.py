@@ -39,6 +39,8 @@ def expectations(families: Iterable[str] | None = None) -> list[Expectation]:
     ------
     ValueError
         For a family without scored expectations.
+    FileNotFoundError
+        For a family whose rows are not published.
 
     Examples
     --------
@@ -77,6 +79,10 @@ def _within(values: Iterable[float], low: float, high: float) -> tuple[str, bool
     """How many lie within, and whether all do."""
     inside = [low <= value <= high for value in values]
     return f"{sum(inside)} of {len(inside)}", all(inside)
+
+
+def _below(bound: float) -> float:
+    return float(np.nextafter(bound, -np.inf))
 
 
 def _are(findings: Iterable[str], *words: str) -> tuple[str, bool]:
@@ -349,8 +355,8 @@ def _of_r() -> Scored:
             *_within(chosen.lr[chosen.how == "AdamW"], 3e-4, 3e-3),
         ),
         (
-            "with SGD a rate for each weight halves the range of the five means, or more",
-            *_within(by_sgd.own / by_sgd.one, 0, 0.5),
+            "with SGD a rate for each weight leaves less than half of the range of the means",
+            *_within(by_sgd.own / by_sgd.one, 0, _below(0.5)),
         ),
     ]
 
@@ -368,34 +374,35 @@ def _of_s() -> Scored:
         ("AdamW orders the five weights as family k does", *_within(as_usual, 1, 1)),
         (
             "with AdamW 0.9 is ahead of 0.5 by less than half a cycle",
-            *_within(adamw[0.5] - adamw[0.9], 0, stats.MARGIN),
+            *_within(adamw[0.5] - adamw[0.9], 0, _below(stats.MARGIN)),
         ),
         (
             "with SGD no weight differs from 0.5 by half a cycle",
-            *_within(from_half.to_numpy().ravel(), 0, stats.MARGIN),
+            *_within(from_half.to_numpy().ravel(), 0, _below(stats.MARGIN)),
         ),
         ("no optimum in the middle", f"{middle} of {len(means)}", middle == 0),
     ]
 
 
 def _of_t() -> Scored:
-    errors = fewer_engines.errors()
-    means = errors.groupby(["rul_unit", "engines"]).mean()
+    means = fewer_engines.errors().groupby(["rul_unit", "engines"]).mean()
     rise = means.xs(5, level="engines") - means.xs(fewer_engines.ALL, level="engines")
-    costs = errors[[0.5, 0.9]].sub(errors[1.0], axis="index")
-    found = pd.concat(
-        tables.judge(costs.loc[unit][lam].unstack("engines")).finding
-        for unit in (1.0, 35.0)
-        for lam in costs
-    )
-    balanced = costs.loc[35.0].groupby("engines").mean().to_numpy().ravel()
+    judged = fewer_engines.judge()
+    better, undecided = ((judged.finding == word).sum() for word in ("better", "undecided"))
     return [
         (
             "the error rises by 3 to 8 cycles from 80 engines to 5",
             *_within(rise.to_numpy().ravel(), 3, 8),
         ),
-        ("the second task helps nowhere", *_are(found, "worse", "equivalent", "undecided")),
-        ("in units of 35 its effect is between −0.5 and +1", *_within(balanced, -0.5, 1.0)),
+        (
+            "the second task helps nowhere (no weight is better than 1)",
+            f"{better} of {len(judged)} better, {undecided} undecided",
+            better == 0,
+        ),
+        (
+            "in units of 35 its effect is between −0.5 and +1",
+            *_within(judged["mean"][35.0], -0.5, 1),
+        ),
     ]
 
 

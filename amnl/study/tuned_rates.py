@@ -7,13 +7,15 @@ import pandas as pd
 
 from amnl.study import tables
 from amnl.study.protocol import ALIKE, FIVE_LAMS, OPTIMISERS, RATES, UNCLIPPED
+from amnl.study.rows import load_rows
 
 if TYPE_CHECKING:
     from amnl.training import TrainConfig
 
 ROWS, FRESH_ROWS = "sweep-compact-rates", "sweep-compact-tuned"  # of families r and s
+USUAL = "sweep-compact-unit15"  # of family k: AdamW at a rate of 10⁻³
 CHOOSING, FRESH = range(3), range(10, 20)  # seeds of families r and s
-_ONE = ["how", "subset"]  # each optimiser on each subset
+_CASE = ["how", "subset"]  # each optimiser on each subset
 
 
 def optimiser_of(rows: pd.DataFrame) -> pd.Series:
@@ -69,7 +71,6 @@ def fresh_cells(preset: str | None = None) -> "list[TrainConfig]":
     ValueError
         Before the rows of family r are published.
     """
-    from amnl.study.rows import load_rows
     from amnl.sweep import grid
 
     try:
@@ -91,13 +92,19 @@ def fresh_cells(preset: str | None = None) -> "list[TrainConfig]":
 
 
 def errors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Test RMSE (cycles) in family s: one row a (`how`, `subset`, `seed`), one column a λ."""
-    table = rows.assign(how=optimiser_of(rows))
-    return table.pivot(index=[*_ONE, "seed"], columns="lam", values="test_rmse")
+    """Test RMSE (cycles) in family s: one row a (`how`, `subset`, `seed`), one column a λ.
+
+    Raises
+    ------
+    ValueError
+        Names cells that are missing or failed: they have no pair.
+    """
+    of_how = rows.assign(how=optimiser_of(rows)).groupby("how", sort=False)
+    return pd.concat({h: tables.by_lam(part, FIVE_LAMS) for h, part in of_how}, names=["how"])
 
 
-def judge_weights(rows: pd.DataFrame, lam: float = 0.5) -> pd.DataFrame:
-    """Every other λ against one, each at its own rate, with Holm over the four.
+def judge_weights(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every other λ against 0.5, each at its own rate, with Holm over the four.
 
     Parameters
     ----------
@@ -108,11 +115,18 @@ def judge_weights(rows: pd.DataFrame, lam: float = 0.5) -> pd.DataFrame:
     -------
     pandas.DataFrame
         What `amnl.study.tables.judge` returns, one row a (`how`, `subset`, `lam`).
+
+    Raises
+    ------
+    ValueError
+        As `errors`.
     """
-    table = errors(rows)
-    differences = table.drop(columns=lam).sub(table[lam], axis="index")
-    judged = {key: tables.judge(part) for key, part in differences.groupby(_ONE, sort=False)}
-    return pd.concat(judged, names=[*_ONE, "lam"])
+    judged = {case: _against(part, 0.5) for case, part in errors(rows).groupby(_CASE, sort=False)}
+    return pd.concat(judged, names=[*_CASE, "lam"])
+
+
+def _against(table: pd.DataFrame, lam: float) -> pd.DataFrame:
+    return tables.judge(table.drop(columns=lam).sub(table[lam], axis="index"))
 
 
 def middle_optima(rows: pd.DataFrame) -> pd.Series:
@@ -130,23 +144,26 @@ def middle_optima(rows: pd.DataFrame) -> pd.Series:
     -------
     pandas.Series
         True or False, one a (`how`, `subset`).
+
+    Raises
+    ------
+    ValueError
+        As `errors`.
     """
-    lowest = errors(rows).groupby(_ONE, sort=False).mean().idxmin(axis="columns")
     found = {}
-    for (how, subset), lam in lowest.items():
-        found[how, subset] = False
-        if lam in FIVE_LAMS[1:-1]:
-            judged = judge_weights(rows, lam).loc[(how, subset)]
-            ends = judged.loc[[FIVE_LAMS[0], FIVE_LAMS[-1]], "finding"]
-            found[how, subset] = bool((ends == "worse").all())
-    return pd.Series(found).rename_axis(_ONE)
+    ends = [FIVE_LAMS[0], FIVE_LAMS[-1]]
+    for case, table in errors(rows).groupby(_CASE, sort=False):
+        lowest = float(table.mean().idxmin())
+        worse = lowest not in ends and _against(table, lowest).loc[ends, "finding"] == "worse"
+        found[case] = bool(np.all(worse))
+    return pd.Series(found).rename_axis(_CASE)
 
 
 def ranges(rows: pd.DataFrame) -> pd.DataFrame:
     """How far the five weights lie apart with one rate for all, and with a rate for each.
 
     Both are taken on the seeds and rows of family r, so that they share their noise. The one rate
-    is that with the lowest validation RMSE, over all weights and seeds.
+    is that with the lowest mean validation RMSE, over all weights and seeds.
 
     Parameters
     ----------
@@ -158,17 +175,43 @@ def ranges(rows: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         One row a (`how`, `subset`): the one `lr`, and the range of the five mean test RMSE at it,
         `one`, and with a rate for each weight, `own` (cycles).
+
+    Raises
+    ------
+    ValueError
+        Where no rate trained every weight with all seeds.
     """
-    table = rows.assign(how=optimiser_of(rows))
-    means = table.groupby([*_ONE, "lam", "lr"])[["val_rmse", "test_rmse"]].mean()
-    complete = table.groupby([*_ONE, "lam", "lr"]).size() == len(CHOOSING)
-    means = means[complete]
-    chosen = chosen_rates(rows).set_index([*_ONE, "lam", "lr"])
+    table = rows.assign(how=optimiser_of(rows)).groupby([*_CASE, "lam", "lr"])
+    means = table[["val_rmse", "test_rmse"]].mean()[table.size() == len(CHOOSING)]
+    chosen = chosen_rates(rows).set_index([*_CASE, "lam", "lr"])
     own = means.test_rmse[means.index.isin(chosen.index)]
     found = {}
-    for key, part in means.groupby(_ONE, sort=False):
-        by_rate = part.val_rmse.unstack("lr")
-        best = by_rate.mean(skipna=False).idxmin()
+    for (how, subset), part in means.groupby(_CASE, sort=False):
+        scores = part.val_rmse.unstack("lr").mean(skipna=False).dropna()
+        if scores.empty:
+            raise ValueError(f"{how}, {subset}: no rate trained every weight with all seeds")
+        best = float(scores.idxmin())
         at_one = part.test_rmse.xs(best, level="lr")
-        found[key] = {"lr": best, "one": np.ptp(at_one), "own": np.ptp(own.loc[key])}
-    return pd.DataFrame.from_dict(found, orient="index").rename_axis(_ONE)
+        found[how, subset] = {
+            "lr": best, "one": np.ptp(at_one), "own": np.ptp(own.loc[(how, subset)])
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(_CASE)
+
+
+def registered_ranges(rows: pd.DataFrame) -> pd.DataFrame:
+    """The range of AdamW's five mean test RMSE: at 10⁻³, from family k, and at a rate for each.
+
+    Parameters
+    ----------
+    rows
+        Of family s.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `fixed` and `own` (cycles), one row a subset.
+    """
+    own = errors(rows).loc["AdamW"].groupby("subset").mean()
+    k = load_rows(USUAL)
+    fixed = tables.by_lam(k[k.subset.isin(own.index)], FIVE_LAMS).groupby("subset").mean()
+    return pd.DataFrame({"fixed": np.ptp(fixed, axis=1), "own": np.ptp(own, axis=1)}, own.index)

@@ -136,7 +136,7 @@ def test_a_rate_at_which_a_training_failed_is_not_chosen() -> None:
 
 
 def test_family_s_is_fresh_seeds_at_the_chosen_rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amnl.study.rows.load_rows", lambda name: invented())
+    monkeypatch.setattr(tuned_rates, "load_rows", lambda name: invented())
     cells = family("s")
     assert len(cells) == len(set(cells)) == 300
     assert {c.seed for c in cells} == set(range(10, 20)) and {c.rul_unit for c in cells} == {15.0}
@@ -148,7 +148,7 @@ def test_family_s_waits_for_the_rows_of_r(monkeypatch: pytest.MonkeyPatch) -> No
     def none(name: str) -> pd.DataFrame:
         raise FileNotFoundError(name)
 
-    monkeypatch.setattr("amnl.study.rows.load_rows", none)
+    monkeypatch.setattr(tuned_rates, "load_rows", none)
     with pytest.raises(
         ValueError, match="family s takes its learning rates from the rows of family r"
     ):

@@ -35,7 +35,7 @@ _LOOKS = {  # of a family
 # Of two pairs of weights, whose marks stand side by side.
 _PAIRS = (("D", HEALTH_COLOUR, 1 / 1.06), ("o", RUL_COLOUR, 1.06))
 # Of two ways of training, the usual one first.
-_WAYS = (("s--", MUTED, -0.006), ("o-", RUL_COLOUR, 0.006))
+_WAYS = (("s--", MUTED, -0.012), ("o-", RUL_COLOUR, 0.012))
 
 
 def likelihood_odds(
@@ -160,7 +160,7 @@ def effects_over(
 
 
 def weights_compared(means: pd.DataFrame, across: int, size: tuple[float, float]) -> Figure:
-    """Mean test RMSE against λ in 95 % bars, a panel a case, for two ways of training.
+    """Mean test RMSE against λ with 95 % bars, a panel a case, for two ways of training.
 
     Parameters
     ----------
