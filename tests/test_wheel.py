@@ -261,9 +261,9 @@ def printed(notebook: NotebookNode) -> str:
     return "".join(output.get("text", "") for output in outputs)
 
 
-# One page of each kind: NumPy alone, a training, stored rows, an explorable, a kept model. The
-# weekly run takes them all, which is the whole book once more.
-OF_EACH_KIND = ["02-numpy-sweep", "05-train-cmapss", "07-units-and-scale", "10-ledger", "predict"]
+# One quick page of each kind: an explorable, NumPy alone, stored rows, a training and its kept
+# model. The weekly run takes them all, which is the whole book once more.
+OF_EACH_KIND = ["00-lambda-explorer", "01-convex-combination", "07-units-and-scale", "predict"]
 ALONE = pages.page_names(pages.ROOT) if os.environ.get(EVERY_PAGE) == "1" else OF_EACH_KIND
 
 
