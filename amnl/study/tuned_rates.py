@@ -210,6 +210,11 @@ def registered_ranges(rows: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns `fixed` and `own` (cycles), one row a subset.
+
+    Raises
+    ------
+    ValueError
+        As `errors`.
     """
     own = errors(rows).loc["AdamW"].groupby("subset").mean()
     k = load_rows(USUAL)
