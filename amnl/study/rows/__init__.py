@@ -17,7 +17,7 @@ __all__ = ["load_five_point", "load_predictions", "load_rows", "load_run", "read
 # Columns that are text whatever is in them: a commit may be 1234567 or 1e10, a version 2.10.
 TEXT = (
     "auxiliary", "combiner", "combiner_settings", "commit", "data", "date", "dtype", "hardware",
-    "numpy", "precision", "preset", "python", "subset", "system", "torch",
+    "numpy", "optimiser", "precision", "preset", "python", "subset", "system", "torch",
 )  # fmt: skip
 
 
