@@ -313,8 +313,9 @@ STATED: dict[str, tuple[str, str, Callable[[], Figures]]] = {
     ),
     "the budget of a short sweep": (
         "06-weight-sweep",
-        r"our first 15 epochs are less than (\w+) full ones, with ten of warm-up, and our 40 are "
-        r"(\w+)\. On FD002 and FD004, with an eighth, they are less than (\w+), and (\w+)\.",
+        r"our first 15 epochs are less than (\w+) full ones, of which ten of ours are warm-up, and "
+        r"our 40 are (\w+)\. On FD002 and FD004 we keep an eighth, and they are less than (\w+), "
+        r"and (\w+)\.",
         full_epochs,
     ),
     "the cost of thinning": (
@@ -463,10 +464,55 @@ def at_the_sources_size() -> Figures:
     return f"{counts['equivalent']}", f"{counts.sum()}", f"{counts['undecided']}"
 
 
+def won_by_rul_alone() -> Figures:
+    best = scores("compact-unit125").idxmin(axis=1)
+    return f"{(best == 1.0).sum()}", f"{len(best)}"
+
+
+def equivalent_in_cycles2() -> Figures:
+    return (f"{(tables.compare(rows('compact-cycles2')).finding == 'equivalent').sum()}",)
+
+
+def fd001_at_the_sources_size() -> Figures:
+    half = rows("paper-cycles2").query("subset == 'FD001' and lam == 0.5")
+    own, leaked = f"{half.test_rmse.mean():.1f}", f"{half.test_rmse_leaked.mean():.1f}"
+    return own, own, leaked
+
+
+def trained_before_the_commit() -> Figures:
+    dates = pd.concat(rows(name).date for name in ("compact-unit15", "compact-unit35"))
+    return f"{(dates == '2026-11-26').sum()}", f"{len(dates)}"
+
+
 STATED |= {
+    "seeds that name λ = 1": (
+        "00-lambda-explorer",
+        r"do most single seeds say the same: (\d+) of (\d+)\.",
+        won_by_rul_alone,
+    ),
+    "equivalent in cycles²": (
+        "06-weight-sweep",
+        r"and \*equivalent\* (\d+) times",
+        equivalent_in_cycles2,
+    ),
+    "FD001 at the source's size": (
+        "five-minutes",
+        r"does no better on our data: ([\d.]+)\. .*? doing so brings ([\d.]+) down to ([\d.]+)\.",
+        fd001_at_the_sources_size,
+    ),
+    "k and l before their commit": (
+        "protocol",
+        r"By then (\d+) of the (\d+) cells were trained",
+        trained_before_the_commit,
+    ),
+    "k and l before their commit, report": (
+        "report",
+        r"committed to this repository when (\d+) of their (\d+) cells had been trained",
+        trained_before_the_commit,
+    ),
     "the lead of 0.1 on FD001": (
         "index",
-        r"with fifteen new\s+repeats 0\.1 is worse there, by ([\d.]+) cycles",
+        r"with fifteen new\s+repeats 0\.1 is higher there, by ([\d.]+) cycles",
         came_again,
     ),
     "findings at the source's size": (

@@ -172,6 +172,7 @@ PUBLISHED = {  # the tables of `amnl.study.rows` by family; g and h never ran
     "o": "sweep-compact-nudged",
     "p": "sweep-compact-fault",
     "q": "sweep-ladder",
+    "r": "sweep-compact-rates",
     "t": "sweep-compact-few-engines",
 }
 

@@ -72,7 +72,8 @@ def trained(
     model = problem.build()
     common: list[Tensor] = [model.get_parameter(name) for name in shared]
     combiner, extras = make_combiner(problem, setting, model, common)
-    learned = list(model.parameters())
+    own = list(model.parameters())
+    learned = own.copy()
     if isinstance(combiner, nn.Module):
         combiner.train()
         learned += combiner.parameters()
@@ -88,7 +89,7 @@ def trained(
                 watch(losses, common)
             optimiser.zero_grad()
             total.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(own, 1.0)
             optimiser.step()
             totals.append(total.detach())
         finite = torch.stack(totals).isfinite()  # once an epoch: a GPU should not wait

@@ -165,6 +165,12 @@ def two_ways(cases: int) -> Figure:
     return figures.weights_compared(means.assign(mean=15.0, low=14.0, high=17.0), 2, (7, 6))
 
 
+def rates_of(cases: int) -> Figure:
+    index = [[f"case {k}" for k in range(cases)], [0.1, 0.3, 0.5, 0.7, 0.9], [0.01, 0.1]]
+    tried = pd.MultiIndex.from_product(index, names=["case", "lam", "lr"]).to_frame(index=False)
+    return figures.rates_tried(tried.assign(mean=15.0, chosen=tried.lr == 0.1), 2, (7, 6), 20.0)
+
+
 DRAWN: dict[str, Callable[[int], Figure]] = {
     "curves_over_lambda": lambda n: figures.curves_over_lambda(LAMS, curves(n), "RMSE"),
     "curves_side_by_side": lambda n: figures.curves_side_by_side(
@@ -194,6 +200,7 @@ DRAWN: dict[str, Callable[[int], Figure]] = {
     ),
     "shared_label": lambda n: figures.shared_label(labelled(n), 0.5),
     "effects_over": effects,
+    "rates_tried": rates_of,
     "weights_compared": two_ways,
     "shared_noise": lambda n: figures.shared_noise(
         LAMS, kinds(n), LAMS, {k: (y, x) for k, (x, y) in kinds(n).items()}

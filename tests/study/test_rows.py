@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from amnl.cmapss import SUBSETS
-from amnl.study.protocol import GRIDS, PUBLISHED, family
+from amnl.study.protocol import GRIDS, PUBLISHED, UNCLIPPED, family
 from amnl.study.rows import TEXT, load_predictions, load_rows, read_rows
 from amnl.study.tables import LAMS
 from amnl.task_losses import macro_f1, nasa_score, rmse
@@ -20,7 +20,12 @@ from amnl.training import RunResult, TrainConfig, provenance
 TABLES = [f.name[:-4] for f in files("amnl.study.rows").iterdir() if f.name.endswith(".csv")]
 # Families whose rows have every setting; test_protocol.py compares the older ones by their grids.
 FAMILIES = {table: name for name, table in PUBLISHED.items() if name not in GRIDS}
-CELL = ("preset", "subset", "rul_unit", "lam", "seed", "epochs", "nudge", "auxiliary", "engines")
+CELL = (
+    "preset", "subset", "rul_unit", "lam", "seed", "epochs", "nudge", "auxiliary", "engines",
+    "optimiser", "lr", "clip",
+)  # fmt: skip
+# Cells that have no row: SGD without clipping at its highest rate ended in NaN.
+FAILED = {"sweep-compact-rates": {("FD003", 0.9, 1, "sgd", 0.3), ("FD003", 0.9, 2, "sgd", 0.3)}}
 STORED = sorted(
     file.name.removeprefix("predictions-").removesuffix(".npz")
     for file in files("amnl.study.rows").iterdir()
@@ -52,6 +57,14 @@ def test_what_a_run_writes_as_text_is_read_as_text() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_rows_are_a_whole_family(name: str) -> None:
     rows, cells = load_rows(name), family(FAMILIES[name])
+    failed = [
+        cell
+        for cell in cells
+        if (cell.subset, cell.lam, cell.seed, cell.optimiser, cell.lr) in FAILED.get(name, ())
+        and cell.clip == UNCLIPPED
+    ]
+    assert len(failed) == len(FAILED.get(name, ()))
+    cells = [cell for cell in cells if cell not in failed]
     columns = [column for column in CELL if column in rows]
     found = {tuple(row) for row in rows[columns].to_numpy()}
     assert found == {tuple(getattr(cell, column) for column in columns) for cell in cells}

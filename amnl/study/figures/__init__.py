@@ -45,6 +45,7 @@ from amnl.study.figures.front_page import claim_and_finding
 from amnl.study.figures.objections import (
     effects_over,
     likelihood_odds,
+    rates_tried,
     shared_label,
     weights_compared,
 )
@@ -76,5 +77,5 @@ __all__ = [  # noqa: RUF022 (by chapter)
     "discharges",
     "verdict_rates",
     "ageing", "coverage_by_life",
-    "effects_over", "likelihood_odds", "shared_label", "weights_compared",
+    "effects_over", "likelihood_odds", "rates_tried", "shared_label", "weights_compared",
 ]  # fmt: skip

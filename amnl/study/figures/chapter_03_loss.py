@@ -31,7 +31,7 @@ def three_halves(
     for ax, series, its_colours, title in (
         (axes[0], losses, (RUL_COLOUR, HEALTH_COLOUR), "The two task losses"),
         (axes[1], totals, colours, "What the log shows: the total"),
-        (axes[2], shares, colours, "What the trunk gets: RUL's share"),
+        (axes[2], shares, colours, "The factor on RUL, as a share of both"),
     ):
         for (label, values), colour in zip(series.items(), its_colours, strict=True):
             every_third = np.asarray(values)[::3]

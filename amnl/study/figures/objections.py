@@ -34,6 +34,10 @@ _LOOKS = {  # of a family
 }
 # Of two pairs of weights, whose marks stand side by side.
 _PAIRS = (("D", HEALTH_COLOUR, 1 / 1.06), ("o", RUL_COLOUR, 1.06))
+# Of five weights, from the health colour to the RUL colour.
+_WEIGHTS = (
+    ("v", "#B26B00"), ("s", "#C79A5B"), ("o", "#8A8A8A"), ("D", "#8F87BF"), ("^", "#4B3F9E"),
+)  # fmt: skip
 # Of two ways of training, the usual one first.
 _WAYS = (("s--", MUTED, -0.012), ("o-", RUL_COLOUR, 0.012))
 
@@ -156,6 +160,43 @@ def effects_over(
         ax.minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper left", ncols=columns(2, 2), fontsize=10)
+    return fig
+
+
+def rates_tried(tried: pd.DataFrame, across: int, size: tuple[float, float], top: float) -> Figure:
+    """Mean validation RMSE against the learning rate, a panel a case and a line a λ.
+
+    Parameters
+    ----------
+    tried
+        One row a `case`, `lam` (five of them) and `lr`, in the order of the panels: columns `mean`
+        (cycles) and `chosen` (bool), the rate of each λ that is ringed.
+    across
+        Panels in a row.
+    size
+        Inches.
+    top
+        Cycles; means above it are not drawn.
+    """
+    cases = list(dict.fromkeys(tried["case"]))
+    shape = -(-len(cases) // across), across
+    label = "validation RMSE (cycles)"
+    fig, axes = panels(shape, size, len(cases), "learning rate", label, sharey=True)
+    looks = dict(zip(sorted(tried["lam"].unique()), _WEIGHTS, strict=True))
+    for ax, case in zip(axes.flat, cases, strict=False):
+        for lam, (marker, colour) in looks.items():
+            part = tried[(tried["case"] == case) & (tried["lam"] == lam)].sort_values("lr")
+            ax.plot(
+                part["lr"], part["mean"], marker + "-", color=colour, ms=4.5, label=f"λ = {lam:g}"
+            )
+            best = part[part["chosen"]]
+            ax.plot(best["lr"], best["mean"], "o", ms=11, mfc="none", mec=colour, mew=1.4)
+        ax.set(title=case, xscale="log", ylim=(tried["mean"].min() - 0.5, top))
+        rates = sorted(tried[tried["case"] == case]["lr"].unique())
+        ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        ax.minorticks_off()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=columns(5, 3))
     return fig
 
 
