@@ -86,6 +86,38 @@ def test_shows_no_warning(name: str) -> None:
     assert stderr(load(name)) == ""
 
 
+# What a cell shows only as its last expression.
+SHOWN_LAST = ("show_table", "show_trends", "figures.show", "code_stepper", "claims_ledger", "Code")
+
+
+def lost(notebook: NotebookNode) -> list[str]:
+    """Tables and pictures that a cell makes before its last line, where nobody sees them."""
+    return [
+        ast.unparse(statement)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for statement in parsed(cell.source)[:-1]
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and ast.unparse(statement.value.func) in SHOWN_LAST
+    ]
+
+
+def parsed(source: str) -> list[ast.stmt]:
+    """Its statements, less the magics of Jupyter."""
+    return ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)).body
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_cell_makes_to_be_seen_is_seen(name: str) -> None:
+    assert lost(load(name)) == []
+
+
+def test_a_lost_table_is_named() -> None:
+    cells = ["show_table(x)\nprint(y)", "print(y)\nshow_table(x)", "%pip list\nx = show_table(y)"]
+    assert lost(new_notebook(cells=[*map(new_code_cell, cells)])) == ["show_table(x)"]
+
+
 def test_pages_open_with_the_same_cell() -> None:
     assert {first_code(load(name)).splitlines()[0] for name in NAMES} == {
         "# In Colab this installs the book's package; after `make book` there is nothing to do."
