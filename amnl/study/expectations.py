@@ -338,7 +338,8 @@ def _of_q() -> Scored:
         ),
         (
             "the best epoch comes earlier",
-            ", ".join(f"{a:g} to {b:g}" for a, b in epochs.iloc[[0, -1]].T.to_numpy()),
+            ", ".join(f"{a:g} to {b:g}" for a, b in epochs.iloc[[0, -1]].T.to_numpy())
+            + " (medians over all weights)",
             sooner,
         ),
     ]
