@@ -4,7 +4,8 @@ The moments of one engine's life are no independent witnesses, so rows cannot be
 conformal prediction counts them. Each calibration engine has the weight 1/(K + 1) in all, spread
 evenly over its moments, and the last share belongs to the new engine, whose error may be anything.
 The level then holds for a moment drawn from a new engine's life, be it one or many moments that an
-engine is asked about (Lee, Barber and Willett 2023, arXiv:2306.06342). With one moment an engine
+engine is asked about (Lee, Barber and Willett 2023, arXiv:2306.06342). Judged by fifths of the cap,
+it holds within a fifth, and over whole lives approximately. With one moment an engine
 it is split conformal prediction as crepes and MAPIE have it, which know no such weights.
 """
 
