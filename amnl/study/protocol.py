@@ -173,6 +173,7 @@ PUBLISHED = {  # the tables of `amnl.study.rows` by family; g and h never ran
     "p": "sweep-compact-fault",
     "q": "sweep-ladder",
     "r": "sweep-compact-rates",
+    "s": "sweep-compact-tuned",
     "t": "sweep-compact-few-engines",
 }
 
