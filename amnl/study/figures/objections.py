@@ -215,7 +215,7 @@ def weights_compared(means: pd.DataFrame, across: int, size: tuple[float, float]
     """
     cases = list(dict.fromkeys(means["case"]))
     shape = -(-len(cases) // across), across
-    fig, axes = panels(shape, size, len(cases), LAM_LABEL, RMSE_LABEL, sharex=True)
+    fig, axes = panels(shape, size, len(cases), LAM_LABEL, RMSE_LABEL, sharex=True, sharey=True)
     looks = dict(zip(dict.fromkeys(means["way"]), _WAYS, strict=True))
     for ax, case in zip(axes.flat, cases, strict=False):
         for way, (style, colour, aside) in looks.items():
