@@ -49,8 +49,8 @@ def sizes() -> Values:
 
 def cells() -> Values:
     """The cells of each family, and of those that the protocol reports together."""
-    of = {name: len(family(name)) for name in FAMILIES}
-    return [*of.values(), *(sum(map(of.get, some)) for some in ("ab", "ij", "kl", "mnop"))]
+    of = {name: len(family(name)) for name in (*FAMILIES, "s")}
+    return [*of.values(), *(sum(map(of.get, some)) for some in ("ab", "ij", "kl", "mnop", "rs"))]
 
 
 def comparisons() -> Values:
